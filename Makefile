@@ -1,0 +1,60 @@
+# make run | test | check | serve | up | clean. Each makes .venv and installs what is missing first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+CONFIG ?= configs/default.toml
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# Telemetry off, patient time-outs, no job runners that nobody asked for.
+export BENTOML_DO_NOT_TRACK ?= True
+export DO_NOT_TRACK ?= 1
+export GX_ANALYTICS_ENABLED ?= false
+export HF_HUB_OFFLINE ?= 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
+export MPLBACKEND ?= Agg
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
+export TOKENIZERS_PARALLELISM ?= false
+# uv reads no pip.conf; where pip was told of a folder of wheels, tell uv too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.PHONY: help run test check serve up clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(STAMP) ## retrain on the default data and promote the winner; CONFIG=configs/smoke.toml for another run
+	$(BIN)/encore retrain $(CONFIG)
+
+serve: $(STAMP) ## serve the champion over HTTP
+	$(BIN)/encore serve
+
+up: $(STAMP) ## Prefect server, MLflow and the champion's service in one terminal
+	$(BIN)/encore up
+
+check: $(STAMP) ## lint, types, fast tests, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q --doctest-modules data models validation serving flows
+
+test: $(STAMP) ## everything, servers and kills included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q --doctest-modules data models validation serving flows
+	$(BIN)/pytest -q --durations=15
+
+clean: ## remove .venv and caches; var/, with the ledger and the models, stays
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv \
+	  && VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev,models]' \
+	  || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,models]'
+	touch $@
