@@ -1,0 +1,1 @@
+"""Data: what happened, in order. Sources, snapshots, splits, sequences; knows no model."""
