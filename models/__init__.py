@@ -1,0 +1,1 @@
+"""Models: what learns. Encoders, tokenizers, sequence models, decoders, baselines, training, bundles."""

@@ -1,0 +1,1 @@
+"""Baselines: what everyone must beat."""

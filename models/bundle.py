@@ -1,0 +1,125 @@
+"""Bundle: a recommender with its catalogue, users and lineage as one folder of JSON + safetensors.
+
+No pickle and no class path: the family's name finds the code. The digest covers every byte but itself, so
+two equal trainings give two equal digests.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from safetensors.numpy import load_file, save_file
+
+from data.catalogue import Catalogue
+from data.interactions import Interactions
+from models.families import FAMILIES
+from models.recommender import Arrays, Recommender
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What serving needs and nothing else.
+
+    Attributes:
+        recommender: the fitted model.
+        catalogue: its items, by dense id.
+        user_keys: known users, sorted; row u of `histories` is theirs.
+        histories: their newest events, for requests by user key.
+        lineage: where it comes from: family, run_id, snapshot, generation, protocol...
+    """
+
+    recommender: Recommender
+    catalogue: Catalogue
+    user_keys: list[str]
+    histories: Interactions
+    lineage: dict[str, str]
+
+
+def save(bundle: Bundle, path: Path) -> str:
+    """Write `bundle` to the new folder `path`, all or nothing; returns its digest (SHA-256, hex)."""
+    draft = path.with_name(path.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    save_file(_contiguous(bundle.recommender.state()), draft / "weights.safetensors")
+    save_file(_contiguous(_history_arrays(bundle.histories)), draft / "histories.safetensors")
+    _write_json(draft / "users.json", bundle.user_keys)
+    columns = bundle.catalogue.frame.to_dict(as_series=False)
+    _write_json(draft / "catalogue.json", {"text_fields": bundle.catalogue.text_fields, "columns": columns})
+    head = {
+        "format_version": FORMAT_VERSION,
+        "family": bundle.recommender.family,
+        "config": bundle.recommender.config.model_dump(mode="json"),
+        "lineage": bundle.lineage,
+    }
+    _write_json(draft / "bundle.json", head)
+    digest = _digest(draft)
+    (draft / "digest").write_text(digest)
+    shutil.rmtree(path, ignore_errors=True)
+    draft.rename(path)
+    return digest
+
+
+def load(path: Path) -> Bundle:
+    """Read a bundle and check its digest.
+
+    Raises:
+        ValueError: not a bundle, changed after it was written, or of another format version.
+    """
+    if not (path / "bundle.json").is_file():
+        raise ValueError(f"{path}: a bundle holds bundle.json, but there is none: give its folder.")
+    if (found := _digest(path)) != (path / "digest").read_text():
+        raise ValueError(
+            f"{path}: the files must match the recorded digest, but got {found[:12]}: restore the bundle."
+        )
+    head = json.loads((path / "bundle.json").read_text())
+    if head["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: this version reads bundle format {FORMAT_VERSION}, but got "
+            f"{head['format_version']}: load it with the version that wrote it, or retrain."
+        )
+    family = FAMILIES[head["family"]]
+    state = load_file(path / "weights.safetensors")
+    items = json.loads((path / "catalogue.json").read_text())
+    return Bundle(
+        family.recommender.from_state(family.config(**head["config"]), state),
+        Catalogue(pl.DataFrame(items["columns"]), tuple(items["text_fields"])),
+        json.loads((path / "users.json").read_text()),
+        Interactions(**load_file(path / "histories.safetensors")),
+        head["lineage"],
+    )
+
+
+def digest(path: Path) -> str:
+    """The recorded digest of a bundle."""
+    return (path / "digest").read_text()
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.name != "digest":
+            total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _contiguous(arrays: Arrays) -> Arrays:
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _history_arrays(histories: Interactions) -> Arrays:
+    return {
+        "item": histories.item,
+        "time": histories.time,
+        "basket": histories.basket,
+        "offsets": histories.offsets,
+    }
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True))

@@ -1,0 +1,1 @@
+"""Decoding: scores to lists of real, allowed items."""

@@ -1,0 +1,71 @@
+"""Families: the one list of what can be trained, tuned and served. A new family is one line here."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.baselines.neighbours import ItemKNN, ItemKNNConfig, Transitions, TransitionsConfig
+from models.baselines.popularity import Popularity, PopularityConfig
+from models.baselines.repeats import Repeats, RepeatsConfig
+from models.recommender import Config
+from models.recommenders.sasrec import SASRec, SASRecConfig
+from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
+from models.space import Choice, Dimension, Float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A recommender, its settings, and where its tuning may look.
+
+    Attributes:
+        recommender: class with `fit`, `recommend`, `state`, `from_state`.
+        config: its settings; the defaults are a sensible first trial.
+        space: name of a setting to what a tuner may try.
+        trainable: whether `fit` runs epochs and takes `seed`, `validate`, `watch`, `checkpoint`.
+        generative: whether it scores through semantic IDs.
+    """
+
+    recommender: Any
+    config: type[Config]
+    space: dict[str, Dimension] = field(default_factory=dict)
+    trainable: bool = False
+    generative: bool = False
+
+
+FAMILIES: dict[str, Family] = {
+    "popularity": Family(Popularity, PopularityConfig, {"half_life_days": Float(5, 400, log=True)}),
+    "repeats": Family(Repeats, RepeatsConfig, {"half_life_days": Float(10, 400, log=True)}),
+    "transitions": Family(Transitions, TransitionsConfig, {"repeat_weight": Float(0.01, 100, log=True)}),
+    "item-knn": Family(
+        ItemKNN,
+        ItemKNNConfig,
+        {
+            "window": Choice((1, 2)),
+            "count_decay": Float(0.3, 1.0),
+            "history_decay": Float(0.85, 0.995),
+            "repeat_weight": Float(0.05, 20, log=True),
+        },
+    ),
+    "sasrec": Family(
+        SASRec,
+        SASRecConfig,
+        {
+            "learning_rate": Float(5e-4, 8e-3, log=True),
+            "dropout": Float(0.05, 0.5),
+            "weight_decay": Float(1e-3, 0.2, log=True),
+            "max_length": Choice((50, 100, 200)),
+        },
+        trainable=True,
+    ),
+    "trie-pointer": Family(
+        TriePointer,
+        TriePointerConfig,
+        {
+            "learning_rate": Float(1e-3, 1e-2, log=True),
+            "dropout": Float(0.05, 0.5),
+            "weight_decay": Float(1e-3, 0.2, log=True),
+            "pointer_width": Choice((32, 64)),
+        },
+        trainable=True,
+        generative=True,
+    ),
+}

@@ -1,0 +1,1 @@
+"""Item encoders: an item's fields to a vector; no interaction needed."""

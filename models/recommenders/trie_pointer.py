@@ -1,0 +1,255 @@
+"""Trie-pointer: spells the semantic ID of the next item, or points back at one the user had before.
+
+p(item | history) = p(return to item) + p(sentinel) * p(item's codes), where the first comes from a pointer
+over the user's own items (`heads/pointer.py`) and the last from a trie softmax (`heads/trie_softmax.py`).
+Both are distributions over the same trie, so their sum decodes with the same beam. One position per basket,
+one pass predicts every next basket of a history. Dims: B users, T positions, Q queries, P pairs, M targets,
+N trie nodes without the root, I items, D model size.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from data.interactions import Interactions, Ints
+from models.decoding.exact import top_items
+from models.decoding.trie_beam import trie_beam
+from models.heads.item_tables import InputTable, NodeTable
+from models.heads.pointer import Pointer
+from models.heads.trie_softmax import NodeLogits, TrieSoftmax
+from models.recommender import (
+    Arrays,
+    Config,
+    FitData,
+    Floats,
+    Mask,
+    Recommendations,
+    Watcher,
+    concatenate,
+)
+from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
+from models.sequence.baskets import BasketBatch, basket_batch, basket_starts
+from models.sequence.mixers.attention import CausalAttention
+from models.sequence.recurrence import FEATURES, Recurrence
+from models.sequence.trunk import Trunk
+from models.tokenizers.code_table import CodeTable
+from models.training import TrainConfig, Trained, train
+
+ROWS_PER_PASS = 64  # users scored together; only speed depends on it
+
+
+class TriePointerConfig(Config):
+    """Sizes and training of the recipe."""
+
+    d_model: int = Field(default=64, ge=8, description="D.")
+    n_blocks: int = Field(default=1, ge=1)
+    n_heads: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    max_baskets: int = Field(default=50, ge=2, description="Newest baskets the trunk sees.")
+    pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
+    queries_per_user: int = Field(default=8, ge=1, description="Baskets predicted per user and epoch.")
+    batch_users: int = Field(default=32, ge=1)
+    beam: int | None = Field(default=None, ge=1, description="Beam width; None scores every item exactly.")
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    epochs: int = Field(default=5, ge=1)
+    patience: int = Field(default=2, ge=1)
+
+    def training(self) -> TrainConfig:
+        """Settings of the fit loop."""
+        return TrainConfig(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+        )
+
+
+class TriePointerModule(nn.Module):
+    """The network: item tables, trunk over baskets, two heads."""
+
+    def __init__(self, config: TriePointerConfig, codes: CodeTable, content: Floats) -> None:
+        super().__init__()
+        d = config.d_model
+        self.inputs = InputTable(codes, content, d)
+        self.nodes = NodeTable(codes, content, d)
+        self.start = nn.Parameter(torch.zeros(d))
+        self.clock = nn.Linear(2, d)
+        self.trunk = Trunk(
+            lambda: CausalAttention(d, config.n_heads, dropout=config.dropout, distance_bias=True),
+            n_blocks=config.n_blocks,
+            d_model=d,
+            dropout=config.dropout,
+        )
+        self.spell = TrieSoftmax(codes.trie)
+        self.pointer = Pointer(len(FEATURES), len(codes), d, config.pointer_width)
+        self.frozen: tuple[Tensor, Tensor] | None = None
+
+    def freeze(self) -> None:
+        """Build both item tables once, for answers; training builds them at every step."""
+        self.requires_grad_(False)
+        self.frozen = (self.inputs(), self.nodes())
+
+    def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, NodeLogits]:
+        """Log p(return to pair's item) [P], log p(sentinel) [Q], node logits of the spelling head."""
+        items, nodes = self.frozen or (self.inputs(), self.nodes())
+        hidden = self._hidden(batch.baskets, items)[batch.cell]
+        back, sentinel = self.pointer(hidden, batch.pair_query, batch.pair_item, batch.pair_features, items)
+        return back, sentinel, self.spell(hidden, nodes, self.nodes.bias)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean negative log-likelihood of the items of the next baskets."""
+        back, sentinel, scored = self._heads(batch)
+        spelled = self.spell.targets(scored, batch.target_item, batch.target_query)
+        spelled = spelled + sentinel[batch.target_query]
+        known = batch.target_pair >= 0
+        returned = torch.where(known, back[batch.target_pair.clamp(min=0)], -60.0)
+        return -torch.logaddexp(spelled, returned).mean()
+
+    def prefix_scores(self, batch: Batch) -> Tensor:
+        """Log p(prefix) under the mixture, summed over everything below it: [Q, N]."""
+        back, sentinel, scored = self._heads(batch)
+        mass = (self.spell.prefixes(scored) + sentinel).exp()
+        for nodes in self.spell.path[batch.pair_item].T:
+            mass = mass.index_put((nodes, batch.pair_query), back.exp(), accumulate=True)
+        return mass.log().T
+
+    def _hidden(self, baskets: BasketBatch, items: Tensor) -> Tensor:
+        """State after each position, rows flattened: [B * T, D]."""
+        b, t = baskets.gap.shape
+        sums = items.new_zeros(b * t, items.shape[1]).index_add(0, baskets.cell, items[baskets.item])
+        count = items.new_zeros(b * t).index_add(0, baskets.cell, items.new_ones(len(baskets.cell)))
+        clock = self.clock(torch.stack([baskets.gap, baskets.size], dim=-1).to(items.dtype))
+        x = (sums / count.clamp(min=1)[:, None]).view(b, t, -1) + clock
+        x = torch.cat([self.start.expand(b, 1, -1), x[:, 1:]], dim=1)
+        hidden: Tensor = self.trunk(x)
+        return hidden.flatten(0, 1)
+
+
+class TriePointer:
+    """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
+
+    family: ClassVar[str] = "trie-pointer"
+
+    def __init__(self, config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> None:
+        self.config, self.codes = config, codes
+        self.weights = module.eval()
+        self.module = _double(config, codes, module)
+
+    @classmethod
+    def fit(
+        cls,
+        config: TriePointerConfig,
+        data: FitData,
+        *,
+        seed: int,
+        validate: Callable[["TriePointer"], float] | None = None,
+        watch: Watcher | None = None,
+        checkpoint: Path | None = None,
+        stop_after: int | None = None,
+    ) -> tuple[Self, Trained]:
+        """Train on every next basket of every user; arguments as in `training.train`."""
+        torch.manual_seed(seed)
+        module = TriePointerModule(config, data.codes, data.vectors)
+        batches = TriePointerBatches(
+            data.events,
+            n_items=data.n_items,
+            max_baskets=config.max_baskets,
+            queries_per_user=config.queries_per_user,
+            batch_users=config.batch_users,
+        )
+        _prepare(module, batches, data, seed)
+        trained = train(
+            module,
+            batches,
+            config.training(),
+            seed=seed,
+            validate=None if validate is None else lambda: validate(cls(config, data.codes, module)),
+            watch=watch,
+            checkpoint=checkpoint,
+            stop_after=stop_after,
+        )
+        return cls(config, data.codes, module), trained
+
+    def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
+        """See `Recommender.recommend`; scores are log-probabilities of the next item."""
+        starts, first_basket = basket_starts(histories)
+        recurrence = Recurrence(histories)
+        rows = np.arange(histories.n_users)
+        parts = []
+        for begin in range(0, histories.n_users, ROWS_PER_PASS):
+            chunk = rows[begin : begin + ROWS_PER_PASS]
+            batch = self._query(histories, recurrence, starts, first_basket, chunk)
+            with torch.inference_mode():
+                scores = self.module.prefix_scores(batch).numpy()
+            here = allowed if allowed is None or allowed.ndim == 1 else allowed[chunk]
+            parts.append(self._decode(scores, k, here))
+        return concatenate(parts, k)
+
+    def _decode(self, scores: Floats, k: int, allowed: Mask | None) -> Recommendations:
+        """Prefix scores [Q, N] to lists, exactly or by beam."""
+        if self.config.beam is None:
+            return top_items(scores, self.codes.trie, k, allowed)
+        return trie_beam(scores, self.codes.trie, k, allowed, beam=self.config.beam)
+
+    def _query(
+        self, histories: Interactions, recurrence: Recurrence, starts: Ints, first_basket: Ints, rows: Ints
+    ) -> Batch:
+        """One query per row, after its newest basket."""
+        stop = first_basket[rows + 1]
+        begin = np.maximum(first_basket[rows], stop - self.config.max_baskets)
+        borders = np.append(starts, len(histories))
+        end = histories.offsets[rows + 1]
+        first = np.where(begin < stop, borders[begin], end)
+        baskets = basket_batch(histories, first_event=first, end_event=end)
+        pairs = recurrence.candidates(rows, end)
+        nothing = np.empty(0, dtype=np.int64)
+        cell = np.arange(len(rows)) * baskets.gap.shape[1] + (stop - begin)
+        return assemble(baskets, cell, pairs, nothing, nothing, len(self.codes))
+
+    def state(self) -> Arrays:
+        """See `Recommender.state`."""
+        weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
+        sizes = np.array(self.codes.sizes, dtype=np.int64)
+        return {"codes": self.codes.codes, "sizes": sizes, **weights}
+
+    @classmethod
+    def from_state(cls, config: TriePointerConfig, state: Arrays) -> Self:
+        """See `Recommender.from_state`."""
+        codes = CodeTable(state["codes"], tuple(int(size) for size in state["sizes"]))
+        module = TriePointerModule(config, codes, state["weights.inputs.item_content"])
+        module.load_state_dict(
+            {
+                name.removeprefix("weights."): torch.from_numpy(value)
+                for name, value in state.items()
+                if name.startswith("weights.")
+            }
+        )
+        return cls(config, codes, module)
+
+
+def _double(config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> TriePointerModule:
+    """A frozen float64 copy."""
+    copy = TriePointerModule(config, codes, module.inputs.item_content.numpy())
+    copy.load_state_dict(module.state_dict())
+    copy.double().eval().freeze()
+    return copy
+
+
+def _prepare(module: TriePointerModule, batches: TriePointerBatches, data: FitData, seed: int) -> None:
+    """Feature scale from one batch, node biases from training counts: the start is smoothed popularity."""
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.permutation(batches.users)[:256])
+    module.pointer.standardise(batches.batch(sample, rng).pair_features.numpy())
+    counts = np.bincount(data.events.item, minlength=data.n_items) + 0.5
+    paths = data.codes.trie.paths() - 1
+    below = np.zeros(len(data.codes.trie) - 1)
+    for level in range(paths.shape[1]):
+        np.add.at(below, paths[:, level], counts)
+    with torch.no_grad():
+        module.nodes.bias.copy_(torch.from_numpy(np.log(below)))

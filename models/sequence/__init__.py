@@ -1,0 +1,1 @@
+"""Sequence: histories to hidden states; layouts, mixers, trunk."""

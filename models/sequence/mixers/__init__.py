@@ -1,0 +1,1 @@
+"""Mixers: [B, T, D] to [B, T, D], each position seeing itself and what came before."""

@@ -1,0 +1,49 @@
+"""Causal softmax attention, with an optional penalty that grows with distance.
+
+Dims: B sequences, T positions, D model size, H heads.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CausalAttention(nn.Module):
+    """Multi-head self-attention that never looks ahead.
+
+    With `distance_bias`, head h subtracts slope_h * distance from its logits (ALiBi, Press et al. 2022,
+    arXiv:2108.12409, section 3), so positions need no embedding and windows may slide.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, *, dropout: float, distance_bias: bool) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.distance_bias = distance_bias
+        self.project = nn.Linear(d_model, 3 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        b, t, d = x.shape
+        query, key, value = (
+            part.view(b, t, self.n_heads, d // self.n_heads).transpose(1, 2)
+            for part in self.project(x).chunk(3, dim=-1)
+        )
+        mixed = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=self._bias(t, x),
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, t, d))
+        return out
+
+    def _bias(self, t: int, like: Tensor) -> Tensor:
+        """Added to the logits: [H, T, T], -inf ahead of a position."""
+        place = torch.arange(t, device=like.device)
+        distance = (place[:, None] - place[None, :]).to(like.dtype)
+        slopes = torch.exp2(-8 * torch.arange(1, self.n_heads + 1, device=like.device) / self.n_heads)
+        penalty = slopes.to(like.dtype)[:, None, None] * distance * float(self.distance_bias)
+        return (-penalty).masked_fill(distance < 0, float("-inf"))

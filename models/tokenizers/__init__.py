@@ -1,0 +1,1 @@
+"""Tokenizers: item vectors to semantic IDs."""

@@ -1,0 +1,43 @@
+"""A small planted world for models: everyone buys 0, 1, 2, ... in a circle, one basket a day."""
+
+import numpy as np
+import pytest
+
+from data.interactions import SECONDS_PER_DAY, Interactions
+from models.fitting import fit_family
+from models.recommender import FitData
+from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
+
+N_ITEMS = 24
+SMALL = {
+    "sasrec": {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
+    "trie-pointer": {"epochs": 30, "max_baskets": 8, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
+}
+
+
+def circle(n_users: int, length: int, seed: int) -> Interactions:
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, N_ITEMS, n_users)
+    items = [((start + np.arange(length)) % N_ITEMS).tolist() for start in starts]
+    times = [(np.arange(length) * SECONDS_PER_DAY).tolist() for _ in starts]
+    return Interactions.from_histories(items, times)
+
+
+@pytest.fixture(scope="session")
+def fit_data() -> FitData:
+    events = circle(n_users=120, length=18, seed=0)
+    vectors = np.random.default_rng(1).normal(size=(N_ITEMS, 6)).astype(np.float32)
+    tokenizer = ResidualKMeans.fit(vectors, TokenizerConfig(n_levels=2, codebook_size=4), seed=0)
+    return FitData(events, N_ITEMS, vectors, tokenizer.table(vectors))
+
+
+@pytest.fixture(scope="session")
+def fitted(fit_data):
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = fit_family(name, SMALL.get(name, {}), fit_data, seed=0).recommender
+        return made[name]
+
+    return get

@@ -1,0 +1,59 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from data.catalogue import Catalogue
+from data.interactions import Interactions
+from models import bundle
+from models.families import FAMILIES
+
+HISTORIES = Interactions.from_histories([[3, 4, 5], [7]])
+
+
+@pytest.fixture(params=list(FAMILIES))
+def packed(request, fitted):
+    catalogue = Catalogue(pl.DataFrame({"item_key": [f"i{n:02d}" for n in range(24)]}))
+    return bundle.Bundle(fitted(request.param), catalogue, ["ann", "bob"], HISTORIES, {"run_id": "r1"})
+
+
+def test_a_bundle_answers_after_loading_as_before_saving(packed, tmp_path):
+    bundle.save(packed, tmp_path / "b")
+    again = bundle.load(tmp_path / "b")
+    before, after = (b.recommender.recommend(HISTORIES, 7) for b in (packed, again))
+    assert np.array_equal(before.items, after.items)
+    assert np.array_equal(before.scores, after.scores)
+    assert again.catalogue.keys == packed.catalogue.keys
+    assert (again.user_keys, again.lineage) == (packed.user_keys, packed.lineage)
+
+
+def test_equal_bundles_have_equal_digests(packed, tmp_path):
+    assert bundle.save(packed, tmp_path / "one") == bundle.save(packed, tmp_path / "two")
+
+
+def test_nothing_in_a_bundle_is_pickled(packed, tmp_path):
+    bundle.save(packed, tmp_path / "b")
+    assert {path.suffix for path in (tmp_path / "b").iterdir()} == {".json", ".safetensors", ""}
+
+
+def test_a_changed_bundle_is_refused(packed, tmp_path):
+    bundle.save(packed, tmp_path / "b")
+    (tmp_path / "b" / "users.json").write_text("[]")
+    with pytest.raises(ValueError, match="must match the recorded digest"):
+        bundle.load(tmp_path / "b")
+
+
+def test_another_format_version_is_refused(packed, tmp_path):
+    path = tmp_path / "b"
+    bundle.save(packed, path)
+    head = json.loads((path / "bundle.json").read_text()) | {"format_version": 99}
+    (path / "bundle.json").write_text(json.dumps(head))
+    (path / "digest").write_text(bundle._digest(path))
+    with pytest.raises(ValueError, match="reads bundle format 1, but got 99"):
+        bundle.load(path)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"holds bundle.json"):
+        bundle.load(tmp_path)
