@@ -1,0 +1,1 @@
+"""Validation: what is checked. Data expectations, leakage, metrics, significance, gates, parity."""
