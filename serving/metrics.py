@@ -1,0 +1,60 @@
+"""Metrics: what Prometheus is told beside BentoML's own request counts and times."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from serving.schemas import RecommendRequest, RecommendResponse
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Metrics:
+    """Counters and histograms of one service process.
+
+    Args:
+        registry: where they are kept; None leaves them to the files that BentoML collects.
+    """
+
+    def __init__(self, registry: "CollectorRegistry | None" = None) -> None:
+        # At import time BentoML has not yet said where the processes of a service share their counts.
+        from prometheus_client import Counter, Histogram
+
+        self._requests = Counter(
+            "encore_requests", "Requests that were answered.", ["kind"], registry=registry
+        )
+        self._refusals = Counter(
+            "encore_refusals", "Requests that were refused.", ["status"], registry=registry
+        )
+        self._ignored = Counter(
+            "encore_ignored_items", "Keys that the catalogue does not have.", registry=registry
+        )
+        self._empty = Counter(
+            "encore_unknown_users", "Answers without any known event of the user.", registry=registry
+        )
+        self._short = Counter("encore_short_lists", "Lists with fewer than k items.", registry=registry)
+        self._batch = Histogram(
+            "encore_batch_size", "Requests of one model call.", buckets=BATCH_SIZES, registry=registry
+        )
+        self._seconds = Histogram(
+            "encore_model_seconds", "Seconds of one model call.", buckets=SECONDS, registry=registry
+        )
+
+    def answered(self, request: RecommendRequest, response: RecommendResponse, n_events: int) -> None:
+        """Count one answer; `n_events` is the number of known events it is based on."""
+        self._requests.labels("user" if request.user is not None else "history").inc()
+        self._ignored.inc(len(response.ignored))
+        self._empty.inc(n_events == 0)
+        self._short.inc(len(response.items) < request.k)
+
+    def refused(self, status: int) -> None:
+        """Count one refusal by its HTTP status."""
+        self._refusals.labels(str(status)).inc()
+
+    def called(self, batch: Sequence[object], seconds: float) -> None:
+        """Count one model call."""
+        self._batch.observe(len(batch))
+        self._seconds.observe(seconds)

@@ -1,0 +1,69 @@
+"""Pages: what a browser gets by GET: the page at `/`, `/info`, and what the page looks up."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from serving.answer import Answerer
+
+PAGE = Path(__file__).with_name("page.html")
+POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+N_FOUND = 20
+
+
+def pages() -> Starlette:
+    """The GET routes; whoever loads the model puts its `Answerer` in `state.answerer`."""
+    return Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/info", _looked_up(info)),
+            Route("/items", _looked_up(find_items)),
+            Route("/users", _looked_up(find_users)),
+        ]
+    )
+
+
+def _page(request: Request) -> Response:
+    return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+
+
+def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        return JSONResponse(look(request.app.state.answerer, request.query_params.get("q", "")))
+
+    return endpoint
+
+
+def info(answerer: "Answerer", _: str = "") -> dict[str, object]:
+    """What is served: lineage and sizes."""
+    return {
+        "lineage": answerer.lineage.model_dump(),
+        "n_items": len(answerer.bundle.catalogue),
+        "n_users": len(answerer.bundle.user_keys),
+    }
+
+
+def find_items(answerer: "Answerer", text: str) -> list[dict[str, str]]:
+    """At most 20 items whose key starts with `text` or whose title holds all its words, by dense id."""
+    words = text.casefold().split()
+    catalogue = answerer.bundle.catalogue
+    found = []
+    for key, title in zip(catalogue.keys, catalogue.titles, strict=True):
+        folded = title.casefold()
+        if key.startswith(text) or all(word in folded for word in words):
+            found.append({"item": key, "title": title})
+        if len(found) == N_FOUND:
+            break
+    return found
+
+
+def find_users(answerer: "Answerer", text: str) -> list[str]:
+    """At most 20 known users whose key starts with `text`, in order."""
+    users = (key for key in answerer.bundle.user_keys if key.startswith(text))
+    return [key for key, _ in zip(users, range(N_FOUND), strict=False)]

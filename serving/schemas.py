@@ -1,0 +1,161 @@
+"""Schemas: what a request may say and what an answer says; knows no model and no server."""
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+MAX_EVENTS = 10_000
+MAX_REQUESTS = 256
+
+Key = Annotated[str, Field(min_length=1, max_length=512)]
+Keys = Annotated[list[Key], Field(max_length=MAX_EVENTS)]
+Second = Annotated[int, Field(ge=-(2**62), le=2**62)]
+
+
+class Wire(BaseModel):
+    """Frozen; an unknown field is an error; a number where a key is meant becomes its digits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class RecommendRequest(Wire):
+    """One question: a history or a known user, and what may be in the list.
+
+    Refused are: both or neither of `history` and `user`, parallel lists of other lengths, times that go back,
+    a basket that is opened twice, `k` out of range, unknown fields.
+    """
+
+    history: Keys | None = Field(
+        default=None,
+        description="Item keys, oldest first. May be empty. Give this or `user`.",
+        json_schema_extra={"example": ["1082185", "995242"]},
+    )
+    timestamps: list[Second] | None = Field(
+        default=None,
+        description="Unix seconds of each event of `history`, not decreasing.",
+        max_length=MAX_EVENTS,
+    )
+    baskets: Keys | None = Field(
+        default=None, description="Basket of each event of `history`; events of one basket are neighbours."
+    )
+    user: Key | None = Field(
+        default=None, description="Key of a user that the model was trained with. Give this or `history`."
+    )
+    k: int = Field(default=10, ge=1, le=100, strict=True, description="Length of the list.")
+    exclude: Keys = Field(default=[], description="Item keys that may not be in the list.")
+    exclude_seen: bool = Field(
+        default=False, strict=True, description="Whether items of the history are barred from the list."
+    )
+    allow: Keys | None = Field(
+        default=None, description="The only item keys that may be in the list; all where it is left out."
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _allows_something(cls, allow: list[str] | None) -> list[str] | None:
+        if allow == []:
+            raise ValueError("it must name an item, but got []: leave it out to allow the whole catalogue.")
+        return allow
+
+    @model_validator(mode="after")
+    def _asks_one_question(self) -> Self:
+        if (self.history is None) == (self.user is None):
+            came = "neither" if self.user is None else "both"
+            raise ValueError(f"give either history or user, but got {came}: send exactly one of the two.")
+        return self
+
+    @model_validator(mode="after")
+    def _is_parallel(self) -> Self:
+        n_events = len(self.history or [])
+        for name, values in (("timestamps", self.timestamps), ("baskets", self.baskets)):
+            if values is not None and len(values) != n_events:
+                raise ValueError(
+                    f"{name} must have one entry for each of the {n_events} events of history, but got "
+                    f"{len(values)}: send lists of one length, or leave {name} out."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        for earlier, later in pairwise(self.timestamps or []):
+            if later < earlier:
+                raise ValueError(
+                    f"timestamps must not decrease, but got {later} after {earlier}: send the oldest first."
+                )
+        seen: set[str] = set()
+        for basket, _ in groupby(self.baskets or []):
+            if basket in seen:
+                raise ValueError(
+                    f"events of one basket must be neighbours, but basket {basket!r} is opened twice: "
+                    "sort the history by time, then basket."
+                )
+            seen.add(basket)
+        return self
+
+
+class RecommendManyRequest(Wire):
+    """Several questions that are answered together; the answers are those of one by one."""
+
+    requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
+
+
+class RecommendedItem(Wire):
+    """One line of a list."""
+
+    item: str = Field(description="Item key.")
+    title: str
+    score: float = Field(description="Comparable within one list only.")
+    rank: int = Field(description="0 is the best.")
+
+
+class Lineage(Wire):
+    """Where an answer comes from."""
+
+    bento: str | None = Field(description="Tag of the Bento; null when served from a checkout.")
+    run_id: str | None
+    snapshot: str | None
+    generation: str | None = Field(description="Semantic-ID vocabulary.")
+    family: str
+    bundle: str = Field(description="SHA-256 of the bundle.")
+
+
+class RecommendResponse(Wire):
+    """One list, best first, shorter than k only if fewer items are allowed."""
+
+    items: list[RecommendedItem]
+    lineage: Lineage
+    ignored: list[str] = Field(description="Keys of the request that the catalogue does not have.")
+    notice: str | None = Field(description="What the caller should know about this answer.")
+
+
+class RecommendManyResponse(Wire):
+    """The answers, in the order of the requests."""
+
+    answers: list[RecommendResponse]
+
+
+def explain(error: ValidationError) -> str:
+    """One line for people: the rule, what came, what to do; the first problem and how many more."""
+    first, *others = error.errors(include_url=False)
+    more = f" (and {len(others)} more)" if others else ""
+    return _sentence(first["type"], first["loc"], first["msg"], first["input"]) + more
+
+
+def _sentence(kind: str, location: Sequence[int | str], message: str, value: Any) -> str:
+    where = ".".join(str(part) for part in location)
+    if kind == "json_invalid":
+        return f'the body must be JSON, but got {message}: send an object such as {{"history": [], "k": 10}}.'
+    if kind == "value_error":
+        text = message.removeprefix("Value error, ")
+        return f"{where}: {text}" if where else text
+    if kind == "extra_forbidden":
+        return f"{where}: no such field, but got {_short(value)}: see /docs.json for the fields."
+    rule = message[:1].lower() + message[1:]
+    return f"{where or 'body'}: {rule}, but got {_short(value)}: correct it, /docs.json shows the body."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,82 @@
+"""A small bundle with a hand-made catalogue: items "10" to "14", scored 5 to 1 for everyone."""
+
+import sysconfig
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from data.catalogue import Catalogue
+from data.interactions import Interactions
+from models.baselines.popularity import Popularity, PopularityConfig
+from models.bundle import Bundle, save
+from serving import bento
+from serving.bento import BentoInfo
+from serving.process import running
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    titles = ["milk", "bread", "butter", "tea", "salt"]
+    frame = pl.DataFrame({"item_key": ["10", "11", "12", "13", "14"], "title": titles})
+    return Bundle(
+        recommender=Popularity(PopularityConfig(), np.array([5, 4, 3, 2, 1], dtype=np.float32)),
+        catalogue=Catalogue(frame, ("title",)),
+        user_keys=["ann", "bob", "cid"],
+        histories=Interactions.from_histories([[0, 1], [2], []], times=[[7, 9], [8], []]),
+        lineage={"run_id": "run-1", "snapshot": "snap-1", "generation": "gen-1"},
+    )
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundles") / "small"
+    save(bundle, path)
+    return path
+
+
+# What a served model may not need, every upper layer and its vendors, is as good as not installed.
+BLOCKER = """
+import sys
+from importlib.machinery import PathFinder
+ABOVE = {"flows", "validation", "prefect", "mlflow", "optuna", "typer", "pandas", "great_expectations",
+         "sqlalchemy", "transformers"}
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in ABOVE else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
+"""
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def built(bundle_folder: Path, home: Path) -> BentoInfo:
+    return bento.build(bundle_folder, home=home, lineage={"run_id": "run-2"})
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An interpreter with the installed packages, without this project and what serving does not need."""
+    folder = tmp_path_factory.mktemp("stranger")
+    venv.create(folder, with_pip=False)
+    packages = Path(next(folder.glob("lib/python*/site-packages")))
+    (packages / "installed.pth").write_text(sysconfig.get_paths()["purelib"])
+    (packages / "sitecustomize.py").write_text(BLOCKER)
+    return str(folder / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def url(
+    built: BentoInfo, home: Path, stranger: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    with running(built.tag, home=home, log=log, python=stranger) as address:
+        yield address

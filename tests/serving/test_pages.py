@@ -1,0 +1,45 @@
+"""What a browser gets, and that the page needs nobody else."""
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.bundle import Bundle
+from serving.answer import Answerer
+from serving.pages import PAGE, pages
+
+
+@pytest.fixture
+def browser(bundle: Bundle) -> TestClient:
+    app = pages()
+    app.state.answerer = Answerer(bundle, "d" * 64, "recommender:v1")
+    return TestClient(app)
+
+
+def test_info_says_what_is_served(browser: TestClient) -> None:
+    info = browser.get("/info").json()
+    assert (info["n_items"], info["n_users"]) == (5, 3)
+    assert info["lineage"]["bento"] == "recommender:v1"
+
+
+def test_items_are_found_by_key_and_by_words_of_the_title(browser: TestClient) -> None:
+    assert browser.get("/items", params={"q": "13"}).json() == [{"item": "13", "title": "tea"}]
+    assert browser.get("/items", params={"q": "BUT"}).json() == [{"item": "12", "title": "butter"}]
+    assert browser.get("/items", params={"q": "nothing"}).json() == []
+    assert len(browser.get("/items").json()) == 5
+
+
+def test_users_are_found_by_the_start_of_their_key(browser: TestClient) -> None:
+    assert browser.get("/users", params={"q": "b"}).json() == ["bob"]
+
+
+def test_the_page_loads_nothing_from_elsewhere(browser: TestClient) -> None:
+    reply = browser.get("/")
+    assert reply.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in reply.headers["content-security-policy"]
+    assert not re.search(r"https?://|//cdn|@import", PAGE.read_text())
+
+
+def test_the_page_shows_keys_and_titles_as_text_only() -> None:
+    assert "innerHTML" not in PAGE.read_text()

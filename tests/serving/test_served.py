@@ -1,0 +1,142 @@
+"""A real Bento, built and served over HTTP by an interpreter that does not know this project."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.bundle import Bundle, digest
+from serving.answer import EMPTY_HISTORY, Answerer
+from serving.bento import BentoInfo
+from serving.probe import Client, Mode, replay
+from serving.schemas import RecommendRequest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def get(url: str) -> tuple[int, str]:
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return reply.status, reply.read().decode()
+
+
+def post(url: str, body: object, path: str = "/recommend") -> tuple[int, Any]:
+    client = Client(url)
+    try:
+        status, answer = client.post(path, body if isinstance(body, bytes) else json.dumps(body).encode())
+    finally:
+        client.close()
+    return status, json.loads(answer)
+
+
+def frozen_requests(n_requests: int) -> list[RecommendRequest]:
+    keys = ["10", "11", "12", "13", "14", "zz"]
+    return [
+        RecommendRequest(history=[keys[i % 6], keys[i % 5]], k=1 + i % 3, exclude=[keys[i % 4]])
+        for i in range(n_requests)
+    ]
+
+
+def test_every_get_endpoint_answers(url: str) -> None:
+    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/info", "/items?q=t", "/users?q=a", "/"):
+        assert get(url + path)[0] == 200
+
+
+def test_an_answer_carries_the_tag_and_the_run(url: str, built: BentoInfo, bundle_folder: Path) -> None:
+    status, answer = post(url, {"history": ["10", "zz"], "k": 2})
+    assert status == 200
+    assert [line["item"] for line in answer["items"]] == ["10", "11"]
+    assert answer["ignored"] == ["zz"]
+    assert answer["lineage"] == {
+        "bento": built.tag,
+        "run_id": "run-2",
+        "snapshot": "snap-1",
+        "generation": "gen-1",
+        "family": "popularity",
+        "bundle": digest(bundle_folder),
+    }
+
+
+def test_an_empty_history_is_answered_and_says_so(url: str) -> None:
+    assert post(url, {"history": []})[1]["notice"].startswith(EMPTY_HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{", 400, "the body must be JSON"),
+        (b"", 400, "the body must be JSON"),
+        (b"\xff", 400, "the body must be JSON"),
+        ({"k": 3}, 400, "give either history or user, but got neither"),
+        ({"history": [], "user": "ann"}, 400, "give either history or user, but got both"),
+        ({"history": [], "k": 101}, 400, "k: input should be less than or equal to 100, but got 101"),
+        ({"history": [], "top": 1}, 400, "top: no such field"),
+        ({"user": "zoe"}, 404, "user must be one of the 3"),
+        (b'{"history": ["' + b"x" * 5_000_000 + b'"]}', 413, "a body may have 4194304 bytes"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(url: str, body: object, status: int, said: str) -> None:
+    came, answer = post(url, body)
+    assert came == status
+    assert answer["error"].startswith(said)
+    assert "\n" not in answer["error"]
+
+
+def test_one_bad_request_among_many_is_named(url: str) -> None:
+    status, answer = post(url, {"requests": [{"history": []}, {"user": "ann", "k": 0}]}, "/recommend/many")
+    assert status == 400
+    assert answer["error"].startswith("requests.1.k: ")
+
+
+def test_a_path_that_does_not_exist_is_not_found(url: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        get(url + "/nothing")
+
+
+@pytest.mark.parametrize("mode", ["alone", "batch", "concurrent"])
+def test_the_service_gives_what_the_bundle_gives_offline(url: str, bundle: Bundle, mode: Mode) -> None:
+    requests = frozen_requests(40)
+    served = replay(url, requests, mode=mode)
+    offline = Answerer(bundle, "").recommend(requests)
+    for answer, expected in zip(served.answers, offline, strict=True):
+        assert answer.items == [line.item for line in expected.items]
+        assert answer.scores == [line.score for line in expected.items]
+    assert 0 < served.p50_ms <= served.p99_ms
+
+
+def test_a_refused_probe_says_what_came(url: str) -> None:
+    with pytest.raises(RuntimeError, match="must answer 200 to a frozen request, but got 404"):
+        replay(url, [RecommendRequest(user="zoe")], mode="alone")
+
+
+def test_hundreds_of_concurrent_requests_all_get_200(url: str) -> None:
+    def ask(number: int) -> int:
+        return post(url, {"history": ["10", "11"], "k": 1 + number % 4})[0]
+
+    with ThreadPoolExecutor(64) as pool:
+        statuses = list(pool.map(ask, range(640)))
+    assert statuses == [200] * 640
+
+
+def test_metrics_count_answers_refusals_and_batches(url: str) -> None:
+    def count(name: str) -> float:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", get(url + "/metrics")[1], re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    names = [
+        'encore_requests_total{kind="user"}',
+        'encore_refusals_total{status="404"}',
+        "encore_ignored_items_total",
+        "encore_unknown_users_total",
+        "encore_batch_size_sum",
+        "encore_model_seconds_count",
+    ]
+    before = [count(name) for name in names]
+    post(url, {"user": "ann"})
+    post(url, {"user": "zoe"})
+    post(url, {"history": ["zz", "yy"]})
+    assert [count(name) - was for name, was in zip(names, before, strict=True)] == [1, 1, 2, 1, 2, 2]
