@@ -1,0 +1,192 @@
+"""The command line. Every command imports what it needs when it is called, so that help is instant."""
+
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CONFIG = Path("configs/default.toml")
+CRASHED, MISUSED, REFUSED = 1, 2, 3
+
+app = typer.Typer(
+    help="""Encore keeps a generative recommender **fresh, honest and served**.
+
+First time? `encore retrain configs/smoke.toml` takes a minute, then `encore up` shows everything it left.
+All of it lies in `./var`, or in the folder that `ENCORE_HOME` names.""",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 refused by the gate.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+LEARN, SERVE, RECORD = "Learn", "Serve", "Keep the record"
+ConfigArgument = Annotated[Path, typer.Argument(help="A complete run as TOML.")]
+Port = Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65_535)]
+
+
+class Protocol(StrEnum):
+    """How users and targets are chosen."""
+
+    test = "test"
+    valid = "valid"
+    loo = "loo"
+
+
+@app.command(rich_help_panel=LEARN)
+def retrain(config: ConfigArgument = CONFIG) -> None:
+    """Ingest, validate, tune, train, judge, package, prove, **promote**.
+
+    Steps whose inputs did not change are not run again; started after a kill it goes on where it was.
+    Exits with 0 if a champion stands at the end, with 3 if the gate refused the challenger.
+
+    Example: `encore retrain configs/smoke.toml`
+    """
+    from flows.commands.retrain import run
+
+    raise typer.Exit(0 if run(config) else REFUSED)
+
+
+@app.command(rich_help_panel=LEARN)
+def validate(config: ConfigArgument = CONFIG) -> None:
+    """Read the data and check them, nothing else; says which rows broke which rule.
+
+    Example: `encore validate configs/default.toml`
+    """
+    from flows.commands.validate import run
+
+    raise typer.Exit(0 if run(config) else CRASHED)
+
+
+@app.command(rich_help_panel=LEARN)
+def evaluate(
+    subject: Annotated[str, typer.Argument(metavar="FAMILY_OR_BUNDLE", help="A family's name or a folder.")],
+    config: Annotated[Path, typer.Option(help="Run whose data and cut-offs are used.")] = CONFIG,
+    protocol: Annotated[
+        Protocol, typer.Option(help="Time windows test and valid; loo: leave one out, as papers do.")
+    ] = Protocol.test,
+    export: Annotated[Path | None, typer.Option(help="CSV of user_key, rank, item_key.")] = None,
+) -> None:
+    """Score any bundle, or a family with its configured settings, under a named protocol.
+
+    Example: `encore evaluate repeats`
+
+    Example: `encore evaluate var/work/train-sasrec-…/bundle --protocol valid --export lists.csv`
+    """
+    from flows.commands.evaluate import run
+
+    run(subject, config, protocol.value, export)
+
+
+@app.command(rich_help_panel=LEARN)
+def schedule(
+    config: ConfigArgument = CONFIG,
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday; UTC.")] = "0 3 * * *",
+) -> None:
+    """Retrain on a schedule: a Prefect deployment, and the process that runs it when it is due.
+
+    Needs a Prefect server: `encore up` in another terminal, or `PREFECT_API_URL`.
+
+    Example: `encore schedule --cron "0 3 * * *"`
+    """
+    from flows.commands.schedule import run
+
+    run(config, cron)
+
+
+@app.command(rich_help_panel=SERVE)
+def serve(
+    port: Port = 3000,
+    host: Annotated[str, typer.Option(help="Other than loopback needs ENCORE_TOKEN.")] = "127.0.0.1",
+) -> None:
+    """Serve the champion over HTTP until Ctrl-C.
+
+    Example: `encore serve --port 3000`
+    """
+    from flows.commands.serve import run
+
+    run(port, host)
+
+
+@app.command(rich_help_panel=SERVE)
+def recommend(
+    user: Annotated[str | None, typer.Option(help="Key of a known user.")] = None,
+    history: Annotated[str | None, typer.Option(help="Item keys, oldest first, commas between.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Length of the list.", min=1, max=100)] = 10,
+) -> None:
+    """Ask the champion without a server.
+
+    Example: `encore recommend --user 900 -k 5`
+
+    Example: `encore recommend --history 1082185,995242`
+    """
+    from flows.commands.recommend import run
+
+    run(user, history, k)
+
+
+@app.command(rich_help_panel=SERVE)
+def up(
+    prefect_port: Port = 4200,
+    mlflow_port: Port = 5000,
+    service_port: Port = 3000,
+) -> None:
+    """Prefect, MLflow and the champion's service on this machine, in one terminal, until Ctrl-C.
+
+    Example: `encore up`
+    """
+    from flows.commands.up import run
+
+    run(prefect_port, mlflow_port, service_port)
+
+
+@app.command(rich_help_panel=RECORD)
+def history() -> None:
+    """List every promotion, refusal and rollback.
+
+    Example: `encore history`
+    """
+    from flows.commands.ledger import show
+
+    show()
+
+
+@app.command(rich_help_panel=RECORD)
+def rollback(
+    reason: Annotated[str, typer.Option(help="One line for the ledger.")],
+    to: Annotated[
+        str | None, typer.Option(help="Tag of an earlier champion; without it the one before.")
+    ] = None,
+) -> None:
+    """Let an earlier champion answer again.
+
+    Example: `encore rollback --reason "too many cat toys"`
+    """
+    from flows.commands.ledger import roll_back
+
+    roll_back(reason, to)
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one line on the error stream."""
+    from flows.environment import home, hush, prepare
+
+    prepare()
+    hush()
+    if not {"-h", "--help"}.intersection(sys.argv) and len(sys.argv) > 1:
+        home()
+    try:
+        app()
+    except (ValueError, FileNotFoundError, ModuleNotFoundError, RuntimeError, TimeoutError) as error:
+        sys.stderr.write(f"encore: {error}\n")
+        if type(error).__name__ == "ConfigError":
+            sys.exit(MISUSED)
+        log = home().logs / "error.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        sys.stderr.write(f"encore: where it happened: {log}\n")
+        sys.exit(CRASHED)

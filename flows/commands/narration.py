@@ -1,0 +1,41 @@
+"""Narration: the steps of a flow as they happen, on the terminal's error stream."""
+
+import logging
+
+from rich.console import Console
+
+
+class Narrator(logging.Handler):
+    """Shows each step when it is done, with its seconds; records of others are left to other handlers."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line for a step."""
+        event, _, rest = record.getMessage().partition(" step=")
+        if event == "event=step_done":
+            words, _, seconds = rest.partition(" seconds=")
+            self._show(words, f"{seconds.split()[0]} s")
+        elif event == "event=step_found":
+            self._show(rest.partition(" path=")[0], "unchanged, not run again")
+
+    def _show(self, words: str, state: str) -> None:
+        self._console.print(f"[green]✓[/] {words:<28} [dim]{state}[/]", highlight=False)
+
+
+class _TroubleOnly(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+
+def narrate() -> None:
+    """Show steps, and keep the libraries' chatter away; warnings still come through."""
+    steps = logging.getLogger("flows.steps")
+    steps.setLevel(logging.INFO)
+    steps.addHandler(Narrator(Console(stderr=True)))
+    steps.propagate = False
+    chatty = ("great_expectations.data_context.types.base", "mlflow", "alembic")
+    for name in chatty:  # a level would not last: Great Expectations sets its own when it is imported
+        logging.getLogger(name).addFilter(_TroubleOnly())

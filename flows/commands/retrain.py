@@ -1,0 +1,49 @@
+"""encore retrain: run the flow, then show what it decided."""
+
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from flows import standings
+from flows.commands.narration import narrate
+from flows.config import load
+from flows.retrain import Outcome
+from flows.retrain import retrain as retrain_flow
+from flows.tasks.publish import plain_words
+
+
+def run(path: Path) -> bool:
+    """Returns whether the challenger is the champion now."""
+    load(path)  # a typo is told before any engine is started
+    narrate()
+    outcome = retrain_flow(str(path.resolve()))
+    show(outcome, Console())
+    return outcome.ending != "refused"
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Families, verdict, proof and the next command to type."""
+    rows = standings.table(outcome.lines, intervals=1)
+    table = Table(title="Test window, all users, mean and 95 % interval", box=SIMPLE, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column == "family" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values(), style="bold green" if row["family"] == outcome.challenger else None)
+    console.print(table)
+    console.print(plain_words(outcome.challenger))
+    for reason in outcome.reasons:
+        console.print(f"- {reason}")
+    for mode, found in outcome.latency.items():
+        console.print(f"- Proof, asked {mode}: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms.")
+    console.print(f"Data: {outcome.report}", soft_wrap=True)
+    console.print(_ending(outcome))
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.ending == "promoted":
+        return f"[bold green]Promoted {outcome.bento}.[/] Next: [bold]encore up[/] or [bold]encore serve[/]"
+    if outcome.ending == "unchanged":
+        return f"[bold]{outcome.bento} is the champion already.[/] Next: [bold]encore serve[/]"
+    return "[bold red]Refused.[/] Nothing was changed. Next: [bold]encore history[/]"

@@ -1,0 +1,126 @@
+"""Config: one TOML file is one complete run; this file composes the settings of every layer.
+
+What a section means stands beside the thing it configures: sources in `data`, encoder and tokenizer in
+`models`, gates in `validation`, tuning here in `flows`.
+"""
+
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from data.sources.config import SourceConfig
+from data.windows import FilterConfig
+from flows.tuning_config import TuningConfig
+from models.families import FAMILIES
+from models.fitting import EncoderConfig
+from models.recommender import Config
+from models.tokenizers.residual_kmeans import TokenizerConfig
+from validation.expectations import ValidationConfig
+from validation.gates import GateConfig
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names file and key, one line for each mistake."""
+
+
+class WindowsConfig(Config):
+    """Where training ends; midnight UTC at the start of the day, unless a time is given.
+
+    Tuning learns from events before `valid_cutoff` and asks about [valid_cutoff, test_cutoff); the final
+    models learn from events before `test_cutoff` and are asked about what follows.
+    """
+
+    valid_cutoff: datetime = Field(description="End of what tuning learns from.")
+    test_cutoff: datetime = Field(description="End of what the final models learn from.")
+    test_until: datetime | None = Field(
+        default=None, description="End of the test; without it the end of data."
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _midnight(cls, value: Any) -> Any:
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        if isinstance(value, datetime) and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        until = self.test_until or datetime.max.replace(tzinfo=UTC)
+        if not self.valid_cutoff < self.test_cutoff < until:
+            raise ValueError("valid_cutoff, test_cutoff and test_until must follow each other: move them")
+        return self
+
+    def bounds(self, name: str) -> tuple[int, int | None]:
+        """Cut-off and end of window "valid" or "test", in Unix seconds UTC."""
+        test = int(self.test_cutoff.timestamp())
+        if name == "valid":
+            return int(self.valid_cutoff.timestamp()), test
+        return test, None if self.test_until is None else int(self.test_until.timestamp())
+
+
+class ProveConfig(Config):
+    """What a Bento must show before it answers anyone."""
+
+    requests: int = Field(default=64, ge=50, description="Frozen requests, replayed in each of three ways.")
+    k: int = Field(default=10, ge=1, le=100, description="Length of their lists.")
+    max_p99_ms: float = Field(default=250.0, gt=0, description="Budget of one request alone, p99.")
+
+
+class RunConfig(Config):
+    """A complete run."""
+
+    name: str = Field(min_length=1, description="What the run is called in MLflow and Prefect.")
+    seed: int = Field(default=0, ge=0, description="Of everything random.")
+    threads: int = Field(default=2, ge=1, description="Cores of one training; the bits depend on it.")
+    families: dict[str, dict[str, Any]] = Field(
+        min_length=1, description="What competes, and what differs from its defaults; tuning starts there."
+    )
+    source: SourceConfig
+    windows: WindowsConfig
+    filters: FilterConfig = FilterConfig()
+    validation: ValidationConfig = ValidationConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    tuning: TuningConfig = TuningConfig()
+    gate: GateConfig = GateConfig()
+    prove: ProveConfig = ProveConfig()
+
+    @field_validator("families")
+    @classmethod
+    def _fit_together(cls, families: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, settings in families.items():
+            if name not in FAMILIES:
+                raise ValueError(f"a family must be one of {', '.join(FAMILIES)}, but got {name!r}")
+            FAMILIES[name].config(**settings)
+        return families
+
+
+def load(path: Path) -> RunConfig:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: no such file, not TOML, an unknown key, or a value out of bounds.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: a run needs a TOML file, but there is none: try configs/default.toml")
+    try:
+        return RunConfig(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: the file must be TOML, but got: {error}") from error
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for found in error.errors(include_url=False):
+        key = ".".join(str(part) for part in found["loc"]) or "the file"
+        given = found.get("input")
+        came = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+        lines.append(f"{key}: {found['msg']}{came}")
+    return lines

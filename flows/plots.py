@@ -1,0 +1,107 @@
+"""Plots: the few pictures that let a person judge a run at a glance.
+
+Knows numbers, not where they are kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from models.recommender import Epoch
+
+BLUE, ORANGE, GREY = "#2f6f9f", "#d9822b", "#8a8f98"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its confidence interval, low <= mean <= high."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+
+
+def forest(estimates: Sequence[Estimate], *, metric: str, winner: str) -> Figure:
+    """Families compared: one line each, best on top, `winner` in colour."""
+    figure, axes = _canvas(height=1.2 + 0.4 * len(estimates))
+    ordered = sorted(estimates, key=lambda each: each.mean)
+    for row, each in enumerate(ordered):
+        colour = ORANGE if each.name == winner else BLUE
+        axes.plot([each.low, each.high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
+        axes.plot(each.mean, row, "o", color=colour, markersize=7)
+        axes.annotate(
+            f"{each.mean:.4f}", (each.mean, row), (0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
+    axes.set_yticks(range(len(ordered)), [each.name for each in ordered])
+    axes.set_ylim(-0.6, len(ordered) - 0.2)
+    axes.set_xlabel(f"{metric}, mean and 95 % interval over users")
+    return figure
+
+
+def learning_curves(epochs: Sequence[Epoch]) -> Figure:
+    """Loss and validation metric by epoch."""
+    figure, axes = _canvas(height=3.6)
+    numbers = [epoch.number for epoch in epochs]
+    axes.plot(numbers, [epoch.loss for epoch in epochs], color=GREY, label="training loss")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    right = axes.twinx()
+    right.plot(numbers, [epoch.metric for epoch in epochs], color=BLUE, marker="o", label="validation metric")
+    right.set_ylabel("validation metric")
+    figure.legend(loc="upper center", ncols=2, frameon=False)
+    return figure
+
+
+def code_use(codes: np.ndarray, sizes: Sequence[int]) -> Figure:
+    """How many items carry each code, most used first, one panel a level.
+
+    Args:
+        codes: int64 [I, L].
+        sizes: codes of each level, L entries.
+    """
+    figure = Figure(figsize=(2.6 * len(sizes), 2.8), layout="constrained")
+    for level, size in enumerate(sizes):
+        axes = figure.add_subplot(1, len(sizes), level + 1)
+        used = np.sort(np.bincount(codes[:, level], minlength=size))[::-1]
+        axes.fill_between(np.arange(size), used, step="mid", color=BLUE)
+        axes.set_title(f"level {level + 1}: {np.count_nonzero(used)} of {size} used", fontsize=9)
+        axes.set_xlabel("code, most used first")
+    figure.axes[0].set_ylabel("items")
+    return figure
+
+
+def study_history(values: Sequence[float], *, metric: str) -> Figure:
+    """Metric of every trial and the best so far; pruned trials (-inf) are left out."""
+    figure, axes = _canvas(height=3.2)
+    numbers = np.arange(len(values))
+    finite = np.isfinite(values)
+    best = np.maximum.accumulate(np.where(finite, values, -np.inf))
+    axes.plot(numbers[finite], np.asarray(values)[finite], "o", color=GREY, label="trial")
+    axes.step(
+        numbers[np.isfinite(best)], best[np.isfinite(best)], where="post", color=BLUE, label="best so far"
+    )
+    axes.set_xlabel("trial")
+    axes.set_ylabel(metric)
+    axes.legend(frameon=False)
+    return figure
+
+
+def importance(shares: Mapping[str, float]) -> Figure:
+    """Share of each setting in the variance of the metric."""
+    figure, axes = _canvas(height=1.0 + 0.35 * len(shares))
+    ordered = sorted(shares.items(), key=lambda pair: pair[1])
+    axes.barh([name for name, _ in ordered], [share for _, share in ordered], color=BLUE)
+    axes.set_xlabel("share of the metric's variance")
+    return figure
+
+
+def _canvas(*, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.5, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e6e8eb")
+    return figure, axes

@@ -1,0 +1,39 @@
+"""Progress: a bar for every training, with loss, metric and time left."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.recommender import Config, Epoch, Watcher
+
+
+@contextmanager
+def epochs_of(family: str, trial: int | None, config: Config) -> Iterator[Watcher]:
+    """A watcher that moves a bar on the terminal's error stream by one epoch.
+
+    Args:
+        family: shown in front.
+        trial: number of the trial, None for the final training.
+        config: its `epochs`, if it has any, is the length of the bar.
+    """
+    what = f"{family} · final" if trial is None else f"{family} · trial {trial}"
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(what, total=getattr(config, "epochs", 1), numbers="")
+
+        def watch(epoch: Epoch) -> None:
+            metric = "" if math.isnan(epoch.metric) else f" metric {epoch.metric:.4f}"
+            progress.update(bar, advance=1, numbers=f"loss {epoch.loss:.3f}{metric}")
+
+        yield watch
+        if not hasattr(config, "epochs"):
+            progress.update(bar, advance=1)

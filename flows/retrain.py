@@ -1,0 +1,163 @@
+"""Retrain: from a source of events to a promoted, or refused, recommender."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+
+from data.snapshot import open_snapshot
+from flows.config import load
+from flows.context import Context
+from flows.environment import home
+from flows.recording import recorded
+from flows.standings import Contender, Standing, standings
+from flows.steps import Artefact
+from flows.tasks.evaluate import evaluate
+from flows.tasks.ingest import ingest
+from flows.tasks.judge import judge, verdict_of
+from flows.tasks.package import package, tag_of
+from flows.tasks.promote import champion_of, promote, refuse
+from flows.tasks.prove import ProofFailed, latency_of, prove
+from flows.tasks.publish import publish
+from flows.tasks.split import split
+from flows.tasks.tokenizer import fit_tokenizer
+from flows.tasks.train import bundle_digest, train
+from flows.tasks.tune import tune
+from flows.tasks.validate import pages, previous_of, today, validate
+
+Ending = Literal["promoted", "unchanged", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a retrain ended in.
+
+    Attributes:
+        ending: promoted; unchanged, where the champion was found again; or refused.
+        challenger: family with the best validation metric.
+        lines: every family and the champion on the test window.
+        reasons: of the verdict, most important first.
+        latency: milliseconds by mode of the proof; empty without one.
+        bento: tag, "" if none was built.
+        run_id: MLflow's parent run.
+        report: page about the data.
+    """
+
+    ending: Ending
+    challenger: str
+    lines: list[Standing]
+    reasons: tuple[str, ...]
+    latency: dict[str, dict[str, float]]
+    bento: str
+    run_id: str
+    report: str
+
+
+@flow(name="retrain", flow_run_name="retrain {config_file}")
+def retrain(config_file: str) -> Outcome:
+    """Read this function to know what the system does.
+
+    Args:
+        config_file: a complete run as TOML.
+    """
+    config = load(Path(config_file))
+    snapshot = ingest(config.source, home())
+    with recorded(config, home(), snapshot) as run:
+        _validate(run)
+        past, now = (_split(run, name) for name in ("valid", "test"))
+        codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
+        field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
+        best = max(field, key=lambda each: each.valid)
+        champion = champion_of(run.home)
+        reigning = None if champion is None else _score(run, "champion", champion, now)
+        others = [each.scored for each in field if each is not best]
+        judged = judge(run=run, challenger=best.scored, champion=reigning, baselines=others, gate=config.gate)
+        lines = standings(field, reigning, config.gate.metric)
+        publish(run, field, lines, judged, codes, [past, now], best.family)
+        return _deliver(run, best, champion, judged, now, lines)
+
+
+def _validate(run: Context) -> None:
+    before = previous_of(run.home, open_snapshot(Path(run.snapshot.path)))
+    previous = None if before is None else Artefact(str(before.path), before.digest)
+    config = run.config.validation
+    validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
+
+
+def _split(run: Context, name: str) -> Artefact:
+    config = run.config
+    return split(run=run, snapshot=run.snapshot, name=name, windows=config.windows, filters=config.filters)
+
+
+def _codes(run: Context, name: str, window: Artefact) -> Artefact:
+    config = run.config
+    return fit_tokenizer(
+        run=run,
+        name=name,
+        window=window,
+        encoder=config.encoder,
+        tokenizer=config.tokenizer,
+        seed=config.seed,
+    )
+
+
+def _compete(
+    run: Context, family: str, past: Artefact, codes_then: Artefact, now: Artefact, codes: Artefact
+) -> Contender:
+    """Tune on the validation window, refit on everything before the test, score on the test."""
+    config = run.config
+    every = {
+        "run": run,
+        "family": family,
+        "settings": config.families[family],
+        "seed": config.seed,
+        "threads": config.threads,
+    }
+    tuned = tune(window=past, codes=codes_then, config=config.tuning, metric=config.gate.metric, **every)
+    trained = train(best=tuned, window=now, codes=codes, **every)
+    return Contender(family, tuned, trained, _score(run, family, trained, now))
+
+
+def _score(run: Context, family: str, model: Artefact, window: Artefact) -> Artefact:
+    config = run.config
+    return evaluate(
+        run=run,
+        family=family,
+        model=model,
+        window=window,
+        metric=config.gate.metric,
+        threads=config.threads,
+    )
+
+
+def _deliver(
+    run: Context,
+    best: Contender,
+    champion: Artefact | None,
+    judged: Artefact,
+    window: Artefact,
+    lines: list[Standing],
+) -> Outcome:
+    """Package, prove and promote what the gate lets pass; the champion found again passes too."""
+    verdict, report = verdict_of(judged), str(pages(run.home, run.snapshot.digest) / "report.html")
+    reasons, latency = verdict.reasons, dict[str, dict[str, float]]()
+    same = champion is not None and champion.digest == bundle_digest(best.trained)
+    if same:
+        reasons = ("The challenger is the champion itself: the same bundle.", *reasons)
+    ending: Ending = "refused"
+    tag = ""
+    if verdict.promote or same:
+        bento = package(run, best.trained)
+        tag = tag_of(bento)
+        try:
+            latency = latency_of(prove(run=run, bento=bento, window=window, config=run.config.prove))
+            promote(run, bento, judged, reasons[0])
+            known = champion is not None and tag_of(champion) == tag
+            ending = "unchanged" if known else "promoted"
+        except ProofFailed as failure:
+            reasons = (str(failure), *reasons)
+    if ending == "refused":
+        refuse(run, best.trained, tag, judged, reasons[0])
+    run.tracker.tag(run.run_id, {"ending": ending, "bento": tag})
+    return Outcome(ending, best.family, lines, reasons, latency, tag, run.run_id, report)

@@ -1,0 +1,109 @@
+"""Prove: the Bento is started on loopback and must answer as it did offline, inside the budget."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.interactions import Interactions, Ints
+from data.split import Window
+from flows.config import ProveConfig
+from flows.context import Context
+from flows.files import read_json, write_json
+from flows.steps import Artefact, step
+from flows.tasks.evaluate import in_ids_of
+from flows.tasks.split import open_window
+from models import bundle
+from models.recommender import NO_ITEM, Recommender
+from serving.probe import Mode, Replay, replay
+from serving.process import running
+from serving.schemas import RecommendRequest
+from serving.settings import token
+from validation.parity import Answer, compare_answers
+
+MODES: tuple[Mode, ...] = ("alone", "concurrent", "batch")
+
+
+class ProofFailed(RuntimeError):
+    """The Bento does not do what its model did; the message says which request, and where its log is."""
+
+
+@step("prove", layers=("data", "models", "validation", "serving"))
+def prove(run: Context, draft: Path, *, bento: Artefact, window: Artefact, config: ProveConfig) -> None:
+    """Leaves proof.json; latencies are in notes/. Raises `ProofFailed`."""
+    held_out, model = open_window(run, window), bundle.load(bento.file("bundle"))
+    rows = frozen_rows(held_out, config.requests)
+    expected = offline(in_ids_of(model, held_out), held_out, rows, config.k)
+    requests = frozen_requests(held_out, rows, config.k)
+    log = run.home.logs / "proof.log"
+    with running(Path(bento.path).parent, log=log) as url:
+        replays = {mode: replay(url, requests, mode=mode, token=token()) for mode in MODES}
+    for mode, found in replays.items():
+        _check_answers(mode, expected, found, log)
+    _check_latency(replays["alone"], config)
+    write_json(draft / "notes" / "latency.json", {mode: latency(found) for mode, found in replays.items()})
+    write_json(draft / "proof.json", {"requests": len(requests), "modes": MODES, "k": config.k})
+
+
+def latency_of(proof: Artefact) -> dict[str, dict[str, float]]:
+    """Milliseconds by mode, as measured when the proof was made."""
+    found: dict[str, dict[str, float]] = read_json(proof.file("notes/latency.json"))
+    return found
+
+
+def frozen_rows(window: Window, n: int) -> Ints:
+    """Queries of the window that are asked again, evenly spread: int64 [n], fewer if there are fewer."""
+    return np.unique(np.linspace(0, len(window.query_users) - 1, n).astype(np.int64))
+
+
+def frozen_requests(window: Window, rows: Ints, k: int) -> list[RecommendRequest]:
+    """Every other one names its user, the rest bring their history with times and baskets."""
+    asked = window.histories.select(rows)
+    return [
+        RecommendRequest(user=window.user_keys[window.query_users[row]], k=k)
+        if place % 2
+        else _with_history(window, asked, place, k)
+        for place, row in enumerate(rows)
+    ]
+
+
+def offline(recommender: Recommender, window: Window, rows: Ints, k: int) -> list[Answer]:
+    """What evaluation gives these queries, in keys."""
+    keys = window.catalogue.keys
+    top = recommender.recommend(window.histories.select(rows), k)
+    return [
+        Answer([keys[item] for item in items if item != NO_ITEM], scores[items != NO_ITEM].tolist())
+        for items, scores in zip(top.items, top.scores, strict=True)
+    ]
+
+
+def latency(found: Replay) -> dict[str, float]:
+    """Milliseconds of a replay."""
+    return {"p50_ms": found.p50_ms, "p99_ms": found.p99_ms}
+
+
+def _with_history(window: Window, asked: Interactions, place: int, k: int) -> RecommendRequest:
+    own = slice(asked.offsets[place], asked.offsets[place + 1])
+    return RecommendRequest(
+        history=[window.catalogue.keys[item] for item in asked.item[own]],
+        timestamps=asked.time[own].tolist(),
+        baskets=[str(basket) for basket in asked.basket[own]],
+        k=k,
+    )
+
+
+def _check_answers(mode: str, expected: Sequence[Answer], found: Replay, log: Path) -> None:
+    parity = compare_answers(expected, found.answers)
+    if not parity.passed:
+        raise ProofFailed(
+            f"served lists must be the offline ones, but {len(parity.mismatches)} of {len(expected)} asked "
+            f"{mode} differ, first: {parity.mismatches[0]}: see {log}"
+        )
+
+
+def _check_latency(alone: Replay, config: ProveConfig) -> None:
+    if alone.p99_ms > config.max_p99_ms:
+        raise ProofFailed(
+            f"one request must take at most {config.max_p99_ms:g} ms (p99), but took {alone.p99_ms:.1f} ms: "
+            "raise prove.max_p99_ms, or choose a cheaper model"
+        )

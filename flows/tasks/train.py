@@ -1,0 +1,79 @@
+"""Train: a family with its best settings, on everything before the test; the result is a bundle."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from data.split import Window
+from flows.context import Context
+from flows.files import read_json, write_json
+from flows.progress import epochs_of
+from flows.steps import Artefact, step
+from flows.tasks.split import open_window
+from flows.tasks.tokenizer import fit_data
+from flows.tasks.tune import best_of
+from models import bundle
+from models.bundle import Bundle
+from models.families import FAMILIES
+from models.fitting import fit_family, use_threads
+from models.recommender import FitData, Recommender
+
+CHECKPOINT = "checkpoint.safetensors"
+TIMES = "notes/times.json"
+
+
+@step("train", layers=("data", "models"), resumable=True)
+def train(
+    run: Context,
+    draft: Path,
+    *,
+    family: str,
+    settings: dict[str, Any],
+    best: Artefact,
+    window: Artefact,
+    codes: Artefact,
+    seed: int,
+    threads: int,
+) -> None:
+    """Leaves bundle/. Trains for as many epochs as were best in tuning; a killed training is resumed."""
+    use_threads(threads)
+    found, learn = best_of(best), fit_data(run, window, codes)
+    checkpoint = draft / "notes" / CHECKPOINT
+    checkpoint.parent.mkdir(exist_ok=True)
+    started = time.perf_counter()
+    chosen = settings | found["params"]
+    with epochs_of(family, None, FAMILIES[family].config(**chosen)) as bar:
+        fitted = fit_family(
+            family,
+            chosen,
+            learn,
+            seed=seed,
+            watch=bar,
+            checkpoint=checkpoint,
+            stop_after=found["epochs"] or None,
+        )
+    seconds = sum(epoch.seconds for epoch in fitted.history) or time.perf_counter() - started
+    bundle.save(_bundle(run, fitted.recommender, learn, open_window(run, window)), draft / "bundle")
+    write_json(draft / TIMES, {"fit_seconds": seconds})
+    checkpoint.unlink(missing_ok=True)
+
+
+def fit_seconds(trained: Artefact) -> float:
+    """Wall time of a training; 0.0 where it is not known."""
+    times = trained.file(TIMES)
+    return float(read_json(times)["fit_seconds"]) if times.exists() else 0.0
+
+
+def bundle_digest(trained: Artefact) -> str:
+    """Digest of the bundle in an artefact."""
+    return bundle.digest(trained.file("bundle"))
+
+
+def _bundle(run: Context, recommender: Recommender, learn: FitData, window: Window) -> Bundle:
+    lineage = {
+        "snapshot": run.snapshot.digest,
+        "generation": learn.codes.generation,
+        "protocol": json.dumps({"split": window.protocol.split, "cutoff": window.protocol.cutoff}),
+    }
+    return Bundle(recommender, window.catalogue, window.user_keys, window.train, lineage)

@@ -1,0 +1,32 @@
+"""Folders and switches are decided in one place."""
+
+from flows import environment
+from flows.environment import Home
+
+
+def test_switches_are_defaults_and_never_override(monkeypatch, tmp_path):
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setenv("ENCORE_HOME", "elsewhere")
+    environment.prepare(tmp_path)
+    import os
+
+    assert os.environ["DO_NOT_TRACK"] == "0"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert environment.home() == Home(tmp_path)
+
+
+def test_stores_are_below_the_home_unless_an_address_is_given(monkeypatch, tmp_path):
+    home = Home(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "ENCORE_STUDIES_URL", "ENCORE_LEDGER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert home.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert home.studies_url is None
+    assert home.ledger_url == f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("ENCORE_LEDGER_URL", "postgresql://db/encore")
+    assert home.ledger_url == "postgresql://db/encore"
+
+
+def test_who_acts_can_be_named(monkeypatch):
+    monkeypatch.setenv("ENCORE_WHO", "ada")
+    assert environment.who() == "ada"

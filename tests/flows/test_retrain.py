@@ -1,0 +1,109 @@
+"""The smoke run, end to end, as a user starts it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.ledger import Ledger
+from flows.promotion import ALIAS, pointed
+from flows.tracking import Tracker
+
+from .conftest import SMOKE, artefacts
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+FAMILIES = {"popularity", "transitions", "trie-pointer"}
+
+
+def tracker_of(home: Path) -> Tracker:
+    return Tracker(f"sqlite:///{home / 'mlflow.db'}", home / "runs")
+
+
+def test_alias_pointer_and_ledger_name_the_same_release(finished):
+    home, said = finished.home, finished.said
+    release, entries = pointed(home / "serving.json"), Ledger(f"sqlite:///{home / 'ledger.db'}").entries()
+    assert release is not None
+    assert [(entry.action, entry.to_bento) for entry in entries] == [("promote", release.bento)]
+    assert tracker_of(home).pointed(ALIAS) == release.version
+    assert f"Promoted {release.bento}" in said
+
+
+def test_the_run_is_one_tree_in_mlflow(finished):
+    home = finished.home
+    tracker, release = tracker_of(home), pointed(home / "serving.json")
+    parent = tracker.client.get_run(release.run_id)
+    families = {run.info.run_name: run for run in tracker.children(release.run_id)}
+    assert set(families) == FAMILIES
+    assert all("test.ndcg_at_10" in run.data.metrics for run in families.values())
+    assert {run.info.status for run in families.values()} | {parent.info.status} == {"FINISHED"}
+    for run in families.values():
+        assert len(tracker.children(run.info.run_id)) == 2  # trials, the same number for every family
+    assert [given.dataset.name for given in parent.inputs.dataset_inputs] == ["smoke valid", "smoke test"]
+    pictures = {file.path for file in tracker.client.list_artifacts(release.run_id, "plots")}
+    assert pictures == {"plots/families.png", "plots/code_use.png"}
+    assert {parent.data.tags[name] != "" for name in ("commit", "snapshot", "generation", "protocol")} == {
+        True
+    }
+    assert any(name.startswith("system/") for name in parent.data.metrics)
+
+
+def test_a_second_run_changes_nothing(finished, encore):
+    home = finished.home
+    process = encore(home, "retrain", str(SMOKE))
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert "is the champion already" in said
+    new = artefacts(home).items() - finished.artefacts.items()  # now there is a champion to compare with
+    assert sorted(name.rpartition("-")[0] for name, _ in new) == ["evaluate-champion", "judge"]
+    assert finished.artefacts.items() <= artefacts(home).items()
+    assert len(Ledger(f"sqlite:///{home / 'ledger.db'}").entries()) == 1
+
+
+MOMENTS = (
+    "snapshots/*/manifest.json",  # after ingest
+    "work/tune-trie-pointer-*.draft/notes/trial-0.json",  # in the middle of a study
+    "work/train-trie-pointer-*.draft/notes/checkpoint.safetensors",  # in the middle of a training
+    "work/judge-*/verdict.json",  # before the package
+    "logs/proof.log",  # while the Bento answers
+)
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_artefacts(finished, encore, tmp_path):
+    for moment in MOMENTS:
+        process = encore(tmp_path, "retrain", str(SMOKE))
+        deadline = time.monotonic() + 300
+        while not list(tmp_path.glob(moment)) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = encore(tmp_path, "retrain", str(SMOKE))
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert artefacts(tmp_path) == finished.artefacts
+    killed, whole = (pointed(home / "serving.json") for home in (tmp_path, finished.home))
+    assert (killed.bundle, killed.bento) == (whole.bundle, whole.bento)
+    assert len(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}").entries()) == 1
+
+
+def test_a_deleted_artefact_is_made_again(finished, encore, tmp_path):
+    home = finished.home
+    for folder in (home / "work").glob("train-transitions-*"):
+        folder.rename(tmp_path / folder.name)
+    process = encore(home, "retrain", str(SMOKE))
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert finished.artefacts.items() <= artefacts(home).items()
+
+
+def test_a_gate_that_nobody_passes_refuses_with_exit_code_three(encore, tmp_path):
+    strict = tmp_path / "strict.toml"
+    strict.write_text(SMOKE.read_text().replace("min_users = 50", "min_users = 100000"))
+    process = encore(tmp_path / "home", "retrain", str(strict))
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 3, said
+    assert "Only 300 users were measured, but 100,000 are needed" in said.replace("\n", " ")
+    assert not (tmp_path / "home" / "serving.json").exists()
+    assert Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}").entries()[-1].action == "refuse"
