@@ -112,13 +112,14 @@ def _folder(
     run: Placed,
     inputs: Mapping[str, Any],
 ) -> Path:
-    content = {key: value.digest if isinstance(value, Artefact) else value for key, value in inputs.items()}
+    content = {key: _content(value) for key, value in inputs.items()}
     source = fingerprint.of_file(Path(inspect.getfile(function)))
     key = fingerprint.of(name, fingerprint.of_code(*layers), source, content)[:DIGITS]
     return run.home.work / "-".join([*_words(name, inputs), key])
 
 
 def _content(value: Any) -> Any:
+    """What an input adds to the key: an artefact its digest, wherever its folder lies."""
     if isinstance(value, Artefact):
         return value.digest
     return [_content(each) for each in value] if isinstance(value, list) else value
