@@ -22,6 +22,7 @@ from data.tables import EVENT_SCHEMA, Tables
 
 FORMAT_VERSION = 1
 FILES = ("interactions.parquet", "items.parquet")
+_NEVER_NULL = ("user_key", "item_key", "timestamp")
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +116,9 @@ def write_snapshot(tables: Tables, root: Path) -> Snapshot:
     delivers events only matters within one user and second. The same content again returns what is there.
 
     Raises:
-        DataError: a snapshot of that content is there, but damaged.
+        DataError: an event lacks its user, item or time; or a snapshot of that content is there, but damaged.
     """
+    _refuse_nulls(tables.interactions, tables.source)
     interactions, items = _canonical(tables)
     digest = _digest(interactions, items, tables.text_fields)
     path = root / digest[:12]
@@ -154,6 +156,18 @@ def open_snapshot(path: Path) -> Snapshot:
                 fix="delete the folder and write the snapshot again",
             )
     return Snapshot(path, manifest)
+
+
+def _refuse_nulls(events: pl.DataFrame, source: str) -> None:
+    """Sources have checked this already; tables that were made in code may not have been."""
+    for name in _NEVER_NULL:
+        if n_nulls := events[name].null_count():
+            raise DataError(
+                f"column {name!r} must not be null",
+                where=source,
+                got=f"{n_nulls} of {events.height} events without it",
+                fix="fill or drop these events",
+            )
 
 
 def _canonical(tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -34,6 +34,14 @@ def test_a_snapshot_gives_back_the_tables_in_canonical_order(tmp_path):
     assert snapshot.items().rows() == [("i", "I"), ("j", "J"), ("k", "K")]
 
 
+@pytest.mark.parametrize("column", ["user_key", "item_key", "timestamp"])
+def test_an_event_without_user_item_or_time_is_refused_and_nothing_is_written(tmp_path, column):
+    events = TABLES.interactions.with_columns(pl.when(pl.int_range(pl.len()) > 1).then(pl.col(column)))
+    with pytest.raises(DataError, match=f"column '{column}' must not be null, but got 2 of 24 events"):
+        write_snapshot(replace(TABLES, interactions=events), tmp_path / "snapshots")
+    assert not (tmp_path / "snapshots").exists()
+
+
 def test_the_manifest_says_what_is_inside(tmp_path):
     snapshot = write_snapshot(TABLES, tmp_path)
     manifest = json.loads((snapshot.path / "manifest.json").read_text())

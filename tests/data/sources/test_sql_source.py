@@ -1,12 +1,5 @@
 import logging
-import os
-import pwd
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -43,7 +36,7 @@ QUERIES = {
     ),
     "text_fields": ("name",),
 }
-PASSWORD = "s3cret/word"
+PASSWORD = "s3cret/word"  # of the server in tests/conftest.py, too
 
 
 def fill(url, *, time):
@@ -133,51 +126,6 @@ def test_without_sqlalchemy_the_error_says_what_to_install(monkeypatch):
     message = refused(SqlConfig(url="sqlite://", **QUERIES))
     assert "needs the package sqlalchemy" in message
     assert "encore[data]" in message
-
-
-def _binaries():
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
-def _account():
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return {"user": "postgres" if "postgres" in names else "nobody"}
-
-
-@pytest.fixture
-def postgres(tmp_path_factory):
-    """URL of a real server on loopback that asks for a password."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
-    with tempfile.TemporaryDirectory(prefix="pg-") as name, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        home = Path(name)
-        account = _account()
-        if account:
-            shutil.chown(home, account["user"])
-        (home / "pw").write_text(PASSWORD)
-        (home / "pw").chmod(0o644)
-        cluster = home / "cluster"
-        run = {"check": True, "cwd": home, "capture_output": True, **account}
-        setup = [binaries / "initdb", "-D", cluster, "-U", "shop", "-A", "scram-sha-256"]
-        subprocess.run([*setup, f"--pwfile={home / 'pw'}", "-E", "UTF8", "--no-sync"], **run)
-        control = [binaries / "pg_ctl", "-D", cluster, "-w", "-l", home / "log"]
-        options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories= -c fsync=off"
-        subprocess.run([*control, "-o", options, "start"], **run | {"capture_output": False})
-        try:
-            yield sqlalchemy.URL.create(
-                "postgresql+psycopg", "shop", PASSWORD, "127.0.0.1", port, "postgres"
-            ).render_as_string(hide_password=False)
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **run)
 
 
 @pytest.mark.slow
