@@ -49,10 +49,10 @@ FAMILIES: dict[str, Family] = {
         SASRec,
         SASRecConfig,
         {
-            "learning_rate": Float(5e-4, 8e-3, log=True),
+            "learning_rate": Float(1e-3, 1e-2, log=True),
             "dropout": Float(0.05, 0.5),
             "weight_decay": Float(1e-3, 0.2, log=True),
-            "max_length": Choice((50, 100, 200)),
+            "max_length": Choice((100, 200)),
         },
         trainable=True,
     ),

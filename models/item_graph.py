@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from data.interactions import Interactions, Ints
-from models.recommender import Arrays, Floats
+from models.recommender import Arrays, FitData, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,17 @@ def count_graph(
     without = (total - loops).tocsr().astype(np.float32)
     without.eliminate_zeros()
     return ItemGraph(without)
+
+
+def graph_of(data: FitData, *, window: int, decay: float, within_basket: bool) -> ItemGraph:
+    """`count_graph` on training data, counted once for the trials of a study."""
+    how = (window, decay if window > 1 else 1.0, within_basket)
+    if how not in data.counted:
+        data.counted[how] = count_graph(
+            data.events, data.n_items, window=window, decay=decay, within_basket=within_basket
+        )
+    found: ItemGraph = data.counted[how]
+    return found
 
 
 def symmetric_cosine(graph: ItemGraph) -> ItemGraph:

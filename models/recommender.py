@@ -3,8 +3,8 @@
 Dims: B histories, I items, k list length, D size of an item vector.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -48,12 +48,14 @@ class FitData:
         n_items: I.
         vectors: float32 [I, D], content vectors of the items (`item_encoders/`).
         codes: semantic IDs of the items, fitted on the same vectors.
+        counted: what was counted on these events already, by how; filled by `item_graph.graph_of`.
     """
 
     events: Interactions
     n_items: int
     vectors: Floats
     codes: CodeTable
+    counted: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

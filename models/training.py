@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.utils import deterministic
 
 from models.recommender import Config, Epoch, Watcher
 
@@ -86,8 +87,9 @@ def train(
         FloatingPointError: the loss is no longer finite.
     """
     torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a tenth of a step
     n_epochs = min(config.epochs, stop_after or config.epochs)
-    optimizer = torch.optim.AdamW(_groups(module, config), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(module, config), lr=config.learning_rate, fused=True)
     state = _State.resume(checkpoint, module, optimizer)
     for number in range(len(state.history), n_epochs):
         if state.stale(config.patience):

@@ -2,7 +2,9 @@
 
 Self-attentive sequential recommendation (Kang and McAuley 2018, arXiv:1808.09781, section III), trained with
 cross-entropy over the whole catalogue instead of one sampled negative, which is what makes it a strong
-baseline (Klenitskiy and Vasilev 2023, arXiv:2309.07602). Dims: B rows, T positions, M targets, D model size.
+baseline (Klenitskiy and Vasilev 2023, arXiv:2309.07602). Where events come in baskets, the state after one
+predicts every item of the next; without baskets each event is one, and this is the paper's model.
+Dims: B rows, T positions, Q queries, M (query, target) pairs, D model size.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +16,10 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from data.interactions import Interactions, Ints
 from models.recommender import Arrays, Config, FitData, Mask, Recommendations, Watcher, concatenate, top_k
+from models.sequence.baskets import basket_starts, draw_baskets, items_of
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.trunk import Trunk
 from models.training import TrainConfig, Trained, train
@@ -31,11 +33,11 @@ class SASRecConfig(Config):
     d_model: int = Field(default=64, ge=8, description="D.")
     n_blocks: int = Field(default=1, ge=1)
     n_heads: int = Field(default=2, ge=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    max_length: int = Field(default=100, ge=2, description="T, newest events the model sees.")
-    targets_per_row: int = Field(default=25, ge=1, description="Positions predicted per row and epoch.")
-    batch_rows: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    max_length: int = Field(default=200, ge=2, description="T, newest events the model sees.")
+    queries_per_row: int = Field(default=10, ge=1, description="Baskets predicted per row and epoch.")
+    batch_rows: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     epochs: int = Field(default=8, ge=1)
     patience: int = Field(default=2, ge=1)
@@ -52,17 +54,19 @@ class SASRecConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of items and the positions to predict.
+    """Rows of items and the baskets to predict.
 
     Attributes:
         item: int64 [B, T], left-aligned, 0 past a row's end.
-        cell: int64 [M], row * T + position whose state predicts.
-        target: int64 [M].
+        cell: int64 [Q], row * (T + 1) + position whose state predicts.
+        target_query: int64 [M], in [0, Q), ascending.
+        target_item: int64 [M].
     """
 
     item: Tensor
     cell: Tensor
-    target: Tensor
+    target_query: Tensor
+    target_item: Tensor
 
 
 class SASRecModule(nn.Module):
@@ -77,7 +81,7 @@ class SASRecModule(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.drop = nn.Dropout(config.dropout)
         self.trunk = Trunk(
-            lambda: CausalAttention(d, config.n_heads, dropout=config.dropout, distance_bias=False),
+            lambda: CausalAttention(d, config.n_heads, distance_bias=False),
             n_blocks=config.n_blocks,
             d_model=d,
             dropout=config.dropout,
@@ -87,16 +91,24 @@ class SASRecModule(nn.Module):
 
     def states(self, item: Tensor) -> Tensor:
         """State after each item, and of an empty history at column 0: [B, T] -> [B, T + 1, D]."""
-        places = self.position(torch.arange(item.shape[1]))
-        x = self.drop(self.item(item) + places)
-        begin = self.start.expand(len(item), 1, -1)
-        out: Tensor = self.trunk(torch.cat([begin, x], dim=1))
+        out: Tensor = self.trunk(self._inputs(item))
         return out
 
+    def newest_state(self, item: Tensor, length: Tensor) -> Tensor:
+        """State after the last item of each row: int64 [B, T], int64 [B] -> [B, D]."""
+        out: Tensor = self.trunk.at(self._inputs(item), length)
+        return out
+
+    def _inputs(self, item: Tensor) -> Tensor:
+        x = self.drop(self.item(item) + self.position(torch.arange(item.shape[1])))
+        return torch.cat([self.start.expand(len(item), 1, -1), x], dim=1)
+
     def loss(self, batch: Batch) -> Tensor:
-        """Cross-entropy over all items."""
+        """Cross-entropy over all items, the mean over targets."""
         hidden = self.states(batch.item).flatten(0, 1)[batch.cell]
-        return functional.cross_entropy(self.scores(hidden), batch.target)
+        scores = self.scores(hidden)
+        found = scores[batch.target_query, batch.target_item] - scores.logsumexp(1)[batch.target_query]
+        return -found.mean()
 
     def scores(self, hidden: Tensor) -> Tensor:
         """[M, D] -> [M, I]."""
@@ -104,11 +116,12 @@ class SASRecModule(nn.Module):
 
 
 class SASRecBatches:
-    """A random window of each user's events, random positions within it."""
+    """A random window of each user's events that ends with a basket, and random baskets within it."""
 
-    def __init__(self, events: Interactions, config: SASRecConfig) -> None:
-        self.events, self.config = events, config
-        self.users = np.flatnonzero(events.lengths >= 2)
+    def __init__(self, events: Interactions, config: SASRecConfig, n_items: int) -> None:
+        self.events, self.config, self.n_items = events, config, n_items
+        self.starts, self.first_basket = basket_starts(events)
+        self.users = np.flatnonzero(np.diff(self.first_basket) >= 2)
 
     def __len__(self) -> int:
         """Steps per epoch."""
@@ -121,21 +134,19 @@ class SASRecBatches:
             yield self._batch(users[begin : begin + self.config.batch_rows], rng)
 
     def _batch(self, users: Ints, rng: np.random.Generator) -> Batch:
-        """Windows of at most T inputs, and the event after each input."""
-        events, longest = self.events, self.config.max_length
-        first, stop = events.offsets[users], events.offsets[users + 1]
-        last = rng.integers(np.minimum(first + longest, stop - 1), stop)
-        begin = np.maximum(first, last - longest)
-        item = _left_aligned(events.item, begin, last)
-        width = item.shape[1]
-        draw = rng.random(item.shape)
-        draw[np.arange(width) >= (last - begin)[:, None]] = np.inf
-        column = np.argsort(draw, axis=1, kind="stable")[:, : self.config.targets_per_row]
-        row, place = np.nonzero(np.isfinite(np.take_along_axis(draw, column, axis=1)))
-        column = column[row, place]
-        target = events.item[begin[row] + column + 1]
-        cell = row * (width + 1) + column + 1
-        return Batch(torch.from_numpy(item), torch.from_numpy(cell), torch.from_numpy(target))
+        """The newest T events before basket `last`, which is the newest one to predict."""
+        longest = self.config.max_length
+        oldest, stop = self.events.offsets[users], self.first_basket[users + 1]
+        full = np.searchsorted(self.starts, oldest + longest)
+        last = rng.integers(np.minimum(full, stop - 1), stop)
+        end = self.starts[last]
+        begin = np.maximum(oldest, end - longest)
+        item = _left_aligned(self.events.item, begin, end)
+        before = np.searchsorted(self.starts, begin, side="right") - 1
+        row, basket = draw_baskets(before, last, self.config.queries_per_row, rng)
+        cell = row * (item.shape[1] + 1) + self.starts[basket] - begin[row]
+        query, target = items_of(self.events, self.starts, basket, self.n_items)
+        return Batch(*map(torch.from_numpy, (item, cell, query, target)))
 
 
 def _left_aligned(flat: Ints, begin: Ints, end: Ints) -> Ints:
@@ -172,12 +183,15 @@ class SASRec:
         checkpoint: Path | None = None,
         stop_after: int | None = None,
     ) -> tuple[Self, Trained]:
-        """Train to predict each next event; arguments as in `training.train`."""
+        """Train to predict each next basket; arguments as in `training.train`."""
         torch.manual_seed(seed)
         module = SASRecModule(config, data.n_items)
+        counts = np.bincount(data.events.item, minlength=data.n_items) + 0.5
+        with torch.no_grad():
+            module.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))  # the start is popularity
         trained = train(
             module,
-            SASRecBatches(data.events, config),
+            SASRecBatches(data.events, config, data.n_items),
             config.training(),
             seed=seed,
             validate=None if validate is None else lambda: validate(cls(config, module)),
@@ -201,8 +215,7 @@ class SASRec:
         """float32 [B, I]."""
         item = _left_aligned(histories.item, histories.offsets[:-1], histories.offsets[1:])
         with torch.inference_mode():
-            states = self.module.states(torch.from_numpy(item))
-            hidden = states[torch.arange(len(item)), torch.from_numpy(histories.lengths)]
+            hidden = self.module.newest_state(torch.from_numpy(item), torch.from_numpy(histories.lengths))
             return self.module.scores(hidden).float().numpy()
 
     def state(self) -> Arrays:

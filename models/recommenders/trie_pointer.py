@@ -21,7 +21,7 @@ from models.decoding.exact import top_items
 from models.decoding.trie_beam import trie_beam
 from models.heads.item_tables import InputTable, NodeTable
 from models.heads.pointer import Pointer
-from models.heads.trie_softmax import NodeLogits, TrieSoftmax
+from models.heads.trie_softmax import TrieSoftmax
 from models.recommender import (
     Arrays,
     Config,
@@ -81,7 +81,7 @@ class TriePointerModule(nn.Module):
         self.start = nn.Parameter(torch.zeros(d))
         self.clock = nn.Linear(2, d)
         self.trunk = Trunk(
-            lambda: CausalAttention(d, config.n_heads, dropout=config.dropout, distance_bias=True),
+            lambda: CausalAttention(d, config.n_heads, distance_bias=True),
             n_blocks=config.n_blocks,
             d_model=d,
             dropout=config.dropout,
@@ -95,28 +95,28 @@ class TriePointerModule(nn.Module):
         self.requires_grad_(False)
         self.frozen = (self.inputs(), self.nodes())
 
-    def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, NodeLogits]:
-        """Log p(return to pair's item) [P], log p(sentinel) [Q], node logits of the spelling head."""
+    def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log p(return to pair's item) [P], log p(sentinel) [Q], hidden [Q, D], node vectors [N, D]."""
         items, nodes = self.frozen or (self.inputs(), self.nodes())
         hidden = self._hidden(batch.baskets, items)[batch.cell]
         back, sentinel = self.pointer(hidden, batch.pair_query, batch.pair_item, batch.pair_features, items)
-        return back, sentinel, self.spell(hidden, nodes, self.nodes.bias)
+        return back, sentinel, hidden, nodes
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean negative log-likelihood of the items of the next baskets."""
-        back, sentinel, scored = self._heads(batch)
-        spelled = self.spell.targets(scored, batch.target_item, batch.target_query)
-        spelled = spelled + sentinel[batch.target_query]
+        back, sentinel, hidden, nodes = self._heads(batch)
+        item, query = batch.target_item, batch.target_query
+        spelled = self.spell.targets(hidden, nodes, self.nodes.bias, item, query) + sentinel[query]
         known = batch.target_pair >= 0
         returned = torch.where(known, back[batch.target_pair.clamp(min=0)], -60.0)
         return -torch.logaddexp(spelled, returned).mean()
 
     def prefix_scores(self, batch: Batch) -> Tensor:
         """Log p(prefix) under the mixture, summed over everything below it: [Q, N]."""
-        back, sentinel, scored = self._heads(batch)
-        mass = (self.spell.prefixes(scored) + sentinel).exp()
-        for nodes in self.spell.path[batch.pair_item].T:
-            mass = mass.index_put((nodes, batch.pair_query), back.exp(), accumulate=True)
+        back, sentinel, hidden, nodes = self._heads(batch)
+        mass = (self.spell.prefixes(hidden, nodes, self.nodes.bias) + sentinel).exp()
+        for below in self.spell.path[batch.pair_item].T:
+            mass = mass.index_put((below, batch.pair_query), back.exp(), accumulate=True)
         return mass.log().T
 
     def _hidden(self, baskets: BasketBatch, items: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from data.interactions import Interactions, Ints
-from models.sequence.baskets import BasketBatch, basket_batch, basket_starts
+from models.sequence.baskets import BasketBatch, basket_batch, basket_starts, draw_baskets, items_of
 from models.sequence.recurrence import Candidates, Recurrence
 
 
@@ -74,31 +74,15 @@ class TriePointerBatches:
         begin = np.maximum(first, last - longest)
         baskets = basket_batch(self.events, first_event=self.starts[begin], end_event=self.starts[last])
         width = baskets.gap.shape[1]
-        row, target = _positions(begin, last, self.queries_per_user, rng)
+        row, target = draw_baskets(begin, last, self.queries_per_user, rng)
         pairs = self.recurrence.candidates(users[row], self.starts[target])
         cell = row * width + (target - begin[row])
         return self._with_targets(baskets, cell, pairs, target)
 
     def _with_targets(self, baskets: BasketBatch, cell: Ints, pairs: Candidates, target: Ints) -> Batch:
         """`target` is the basket to predict, one per query."""
-        ends = np.append(self.starts, len(self.events))
-        lengths = ends[target + 1] - ends[target]
-        query = np.repeat(np.arange(len(target)), lengths)
-        ahead = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-        item = self.events.item[np.arange(len(query)) + np.repeat(ends[target] - ahead, lengths)]
-        query, item = np.divmod(np.unique(query * self.n_items + item), self.n_items)
+        query, item = items_of(self.events, self.starts, target, self.n_items)
         return assemble(baskets, cell, pairs, query, item, self.n_items)
-
-
-def _positions(begin: Ints, last: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """At most `n` distinct target baskets per row from begin + 1 .. last: rows and baskets, int64 [Q]."""
-    width = int((last - begin).max())
-    draw = rng.random((len(begin), width))
-    draw[np.arange(width) >= (last - begin)[:, None]] = np.inf
-    chosen = np.argsort(draw, axis=1, kind="stable")[:, :n]
-    valid = np.isfinite(np.take_along_axis(draw, chosen, axis=1))
-    row = np.nonzero(valid)[0]
-    return row, begin[row] + 1 + chosen[valid]
 
 
 def assemble(

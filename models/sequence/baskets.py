@@ -1,6 +1,7 @@
 """Basket layout: a history as one position per basket, after a start position that stands for "nothing yet".
 
-Dims: B rows, T positions (start included), E items in all baskets shown.
+Dims: B rows, T positions (start included), E items in all baskets shown, P baskets of all users, Q queries,
+M (query, item) pairs.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,42 @@ def basket_starts(events: Interactions) -> tuple[Ints, Ints]:
     fresh[1:] = (user[1:] != user[:-1]) | (events.basket[1:] != events.basket[:-1])
     starts = np.flatnonzero(fresh)
     return starts, np.searchsorted(starts, events.offsets)
+
+
+def draw_baskets(begin: Ints, last: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """At most `n` distinct baskets per row from begin + 1 .. last: rows and baskets, int64 [Q].
+
+    Args:
+        begin: int64 [B], baskets; the ones drawn come after it.
+        last: int64 [B], the newest that may be drawn.
+        n: most of a row.
+        rng: of the draw.
+    """
+    width = int((last - begin).max())
+    draw = rng.random((len(begin), width))
+    draw[np.arange(width) >= (last - begin)[:, None]] = np.inf
+    chosen = np.argsort(draw, axis=1, kind="stable")[:, :n]
+    valid = np.isfinite(np.take_along_axis(draw, chosen, axis=1))
+    row = np.nonzero(valid)[0]
+    return row, begin[row] + 1 + chosen[valid]
+
+
+def items_of(events: Interactions, starts: Ints, basket: Ints, n_items: int) -> tuple[Ints, Ints]:
+    """The distinct items of each of the baskets asked for: int64 [M] query in [0, Q), ascending, and item.
+
+    Args:
+        events: where the baskets are.
+        starts: int64 [P], first event of every basket.
+        basket: int64 [Q], flat index of a basket for each query.
+        n_items: I.
+    """
+    ends = np.append(starts, len(events))
+    lengths = ends[basket + 1] - ends[basket]
+    query = np.repeat(np.arange(len(basket)), lengths)
+    ahead = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+    item = events.item[np.arange(len(query)) + np.repeat(ends[basket] - ahead, lengths)]
+    query, item = np.divmod(np.unique(query * n_items + item), n_items)
+    return query, item
 
 
 def basket_batch(events: Interactions, *, first_event: Ints, end_event: Ints) -> BasketBatch:

@@ -1,7 +1,8 @@
 import numpy as np
 
 from data.interactions import Interactions
-from models.item_graph import ItemGraph, count_graph, strongest, symmetric_cosine
+from models.item_graph import ItemGraph, count_graph, graph_of, strongest, symmetric_cosine
+from models.recommender import FitData
 
 
 def test_windowed_counts_by_hand():
@@ -40,3 +41,11 @@ def test_arrays_rebuild_the_graph():
     graph = count_graph(Interactions.from_histories([[0, 1, 2]]), 3, window=1, decay=1, within_basket=False)
     again = ItemGraph.from_arrays(graph.to_arrays())
     assert np.array_equal(again.weights.toarray(), graph.weights.toarray())
+
+
+def test_a_graph_is_counted_once_for_equal_settings():
+    data = FitData(Interactions.from_histories([[0, 1, 2]]), 3, np.zeros((3, 1), np.float32), None)
+    first = graph_of(data, window=1, decay=0.5, within_basket=False)
+    assert graph_of(data, window=1, decay=0.9, within_basket=False) is first  # no pair is two baskets apart
+    other = graph_of(data, window=2, decay=0.5, within_basket=False)
+    assert other.weights.toarray().tolist() == [[0, 1, 0.5], [0, 0, 1], [0, 0, 0]]
