@@ -64,14 +64,18 @@ def validate(config: ConfigArgument = CONFIG) -> None:
 
 @app.command(rich_help_panel=LEARN)
 def evaluate(
-    subject: Annotated[str, typer.Argument(metavar="FAMILY_OR_BUNDLE", help="A family's name or a folder.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="FAMILY_OR_BUNDLE", help="A family's name, a folder, or champion.")
+    ] = "champion",
     config: Annotated[Path, typer.Option(help="Run whose data and cut-offs are used.")] = CONFIG,
     protocol: Annotated[
         Protocol, typer.Option(help="Time windows test and valid; loo: leave one out, as papers do.")
     ] = Protocol.test,
     export: Annotated[Path | None, typer.Option(help="CSV of user_key, rank, item_key.")] = None,
 ) -> None:
-    """Score any bundle, or a family with its configured settings, under a named protocol.
+    """Score the champion, any bundle, or a family with its configured settings, under a named protocol.
+
+    Example: `encore evaluate`
 
     Example: `encore evaluate repeats`
 

@@ -5,7 +5,7 @@ What a section means stands beside the thing it configures: sources in `data`, e
 """
 
 import tomllib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,19 +27,23 @@ class ConfigError(ValueError):
 
 
 class WindowsConfig(Config):
-    """Where training ends; midnight UTC at the start of the day, unless a time is given.
+    """Where training ends: two dates, for a comparison that stays, or two numbers of days, for a schedule.
 
     Tuning learns from events before `valid_cutoff` and asks about [valid_cutoff, test_cutoff); the final
-    models learn from events before `test_cutoff` and are asked about what follows.
+    models learn from events before `test_cutoff` and are asked about what follows. A date is its midnight
+    UTC, unless a time is given. With days the cut-offs move with the data: the test is the last `test_days`
+    days up to the end of the day of the newest event, tuning asks about the `valid_days` before.
     """
 
-    valid_cutoff: datetime = Field(description="End of what tuning learns from.")
-    test_cutoff: datetime = Field(description="End of what the final models learn from.")
+    valid_cutoff: datetime | None = Field(default=None, description="End of what tuning learns from.")
+    test_cutoff: datetime | None = Field(default=None, description="End of what the final models learn from.")
     test_until: datetime | None = Field(
         default=None, description="End of the test; without it the end of data."
     )
+    valid_days: int | None = Field(default=None, ge=1, description="Days that tuning asks about.")
+    test_days: int | None = Field(default=None, ge=1, description="Days of the test.")
 
-    @field_validator("*", mode="before")
+    @field_validator("valid_cutoff", "test_cutoff", "test_until", mode="before")
     @classmethod
     def _midnight(cls, value: Any) -> Any:
         if isinstance(value, date) and not isinstance(value, datetime):
@@ -49,14 +53,39 @@ class WindowsConfig(Config):
         return value
 
     @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        dates, days = (self.valid_cutoff, self.test_cutoff), (self.valid_days, self.test_days)
+        by_date = None not in dates and days == (None, None)
+        by_days = None not in days and dates == (None, None) and self.test_until is None
+        if not (by_date or by_days):
+            raise ValueError("give valid_cutoff and test_cutoff, or valid_days and test_days, nothing else")
+        return self
+
+    @model_validator(mode="after")
     def _in_order(self) -> Self:
+        if self.valid_cutoff is None or self.test_cutoff is None:
+            return self
         until = self.test_until or datetime.max.replace(tzinfo=UTC)
         if not self.valid_cutoff < self.test_cutoff < until:
             raise ValueError("valid_cutoff, test_cutoff and test_until must follow each other: move them")
         return self
 
+    def at(self, newest: int) -> "WindowsConfig":
+        """The same windows by date, for data whose newest event was at `newest` (Unix seconds UTC)."""
+        if self.valid_days is None or self.test_days is None:
+            return self
+        end = datetime.fromtimestamp(newest, UTC).replace(hour=0, minute=0, second=0) + timedelta(days=1)
+        test = end - timedelta(days=self.test_days)
+        return WindowsConfig(valid_cutoff=test - timedelta(days=self.valid_days), test_cutoff=test)
+
     def bounds(self, name: str) -> tuple[int, int | None]:
-        """Cut-off and end of window "valid" or "test", in Unix seconds UTC."""
+        """Cut-off and end of window "valid" or "test", in Unix seconds UTC.
+
+        Raises:
+            ValueError: the windows are given in days and were not placed in time (`at`).
+        """
+        if self.valid_cutoff is None or self.test_cutoff is None:
+            raise ValueError("windows in days have no bounds before the data is read: call at(newest) first.")
         test = int(self.test_cutoff.timestamp())
         if name == "valid":
             return int(self.valid_cutoff.timestamp()), test
@@ -89,6 +118,10 @@ class RunConfig(Config):
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
     prove: ProveConfig = ProveConfig()
+
+    def at(self, newest: int) -> "RunConfig":
+        """The same run with its windows placed in time, see `WindowsConfig.at`."""
+        return self.model_copy(update={"windows": self.windows.at(newest)})
 
     @field_validator("families")
     @classmethod

@@ -34,12 +34,6 @@ class Context:
     run_id: str
 
 
-def window_of(config: RunConfig, snapshot: Artefact, name: str) -> Window:
-    """The window "valid" or "test" of a run."""
-    cutoff, until = config.windows.bounds(name)
-    return window_at(snapshot.path, name, cutoff, until, config.filters)
-
-
 @lru_cache(maxsize=2)
 def window_at(snapshot: str, name: str, cutoff: int, until: int | None, filters: FilterConfig) -> Window:
     """A time window of the snapshot in folder `snapshot`."""

@@ -13,6 +13,7 @@ from flows.environment import home
 from flows.recording import recorded
 from flows.standings import Contender, Standing, standings
 from flows.steps import Artefact
+from flows.tasks.audit import audit
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
@@ -63,10 +64,13 @@ def retrain(config_file: str) -> Outcome:
     """
     config = load(Path(config_file))
     snapshot = ingest(config.source, home())
+    config = config.at(open_snapshot(Path(snapshot.path)).manifest.last_timestamp)
     with recorded(config, home(), snapshot) as run:
         _validate(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
         codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
+        for name, window, ids in (("valid", past, codes_then), ("test", now, codes)):
+            _audit(run, name, window, ids)
         field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
         best = max(field, key=lambda each: each.valid)
         champion = champion_of(run.home)
@@ -88,6 +92,21 @@ def _validate(run: Context) -> None:
 def _split(run: Context, name: str) -> Artefact:
     config = run.config
     return split(run=run, snapshot=run.snapshot, name=name, windows=config.windows, filters=config.filters)
+
+
+def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> None:
+    config = run.config
+    audit(
+        run=run,
+        name=name,
+        snapshot=run.snapshot,
+        window=window,
+        codes=codes,
+        filters=config.filters,
+        encoder=config.encoder,
+        tokenizer=config.tokenizer,
+        seed=config.seed,
+    )
 
 
 def _codes(run: Context, name: str, window: Artefact) -> Artefact:

@@ -25,6 +25,7 @@ KEY = "run_key"
 MODEL = "encore"
 Kind = Literal["parent", "family", "trial"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+LOCAL_UI = "http://127.0.0.1:5000"
 _LONGEST_PARAM = 6000
 
 
@@ -60,6 +61,11 @@ class Tracker:
             return str(known.experiment_id)
         place = None if self.uri.startswith("http") else self.artifacts.as_uri()
         return str(self.client.create_experiment(self.experiment, artifact_location=place))
+
+    def page(self, run_id: str) -> str:
+        """Address of a run in MLflow's UI: the server's, else where `encore up` shows a local store."""
+        server = self.uri.rstrip("/") if self.uri.startswith("http") else LOCAL_UI
+        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def find(self, key: str) -> Run | None:
         """The newest run with this key."""

@@ -125,8 +125,11 @@ def slices_of(window: Window) -> dict[str, NDArray[np.bool_]]:
 def _is_repeat(window: Window, query: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each target is in its query's history: bool [targets]."""
     histories, n_items = window.histories, len(window.catalogue)
-    seen = histories.user * n_items + histories.item
-    repeats: NDArray[np.bool_] = np.isin(query * n_items + window.target, seen) & (window.target != COLD)
+    seen = np.sort(histories.user * n_items + histories.item)
+    wanted = query * n_items + window.target
+    place = np.searchsorted(seen, wanted)
+    found = np.append(seen, -1)[place] == wanted
+    repeats: NDArray[np.bool_] = found & (window.target != COLD)
     return repeats
 
 

@@ -99,7 +99,30 @@ def audit_fit(
     Returns:
         One finding for each array that differs, those of the training data included.
     """
-    first, second = ({**_learned_from(window), **fit(window)} for window in (build(real), build(other)))
+    first, second = ({**visible(window), **fit(window)} for window in (build(real), build(other)))
+    return differences(first, second)
+
+
+def visible(window: Window) -> Arrays:
+    """What a window lets a model see, as arrays.
+
+    A user without an event is in a window only because somebody asks about them: nothing to learn from, and
+    who asks may well depend on the future.
+    """
+    train = window.train
+    keys, known = np.array(window.user_keys, dtype=np.str_), train.lengths > 0
+    return {
+        "train.item": train.item,
+        "train.time": train.time,
+        "train.basket": train.basket,
+        "train.lengths": train.lengths[known],
+        "user_keys": keys[known],
+        "catalogue.keys": np.array(window.catalogue.keys, dtype=np.str_),
+    }
+
+
+def differences(first: Arrays, second: Arrays) -> list[LeakFinding]:
+    """One finding for each array that is not the same, to the bit, after another future."""
     names = sorted(set(first) | set(second))
     return [
         LeakFinding(
@@ -162,19 +185,6 @@ def _wrong_targets(window: Window, future: RawEvents) -> int:
     expected = pd.DataFrame({"user": basket["user"], "item": item})
     difference = asked.value_counts().sub(expected.value_counts(), fill_value=0)
     return int(difference.abs().sum())
-
-
-def _learned_from(window: Window) -> Arrays:
-    """What a window lets a model see, as arrays."""
-    train = window.train
-    return {
-        "train.item": train.item,
-        "train.time": train.time,
-        "train.basket": train.basket,
-        "train.offsets": train.offsets,
-        "user_keys": np.array(window.user_keys, dtype=np.str_),
-        "catalogue.keys": np.array(window.catalogue.keys, dtype=np.str_),
-    }
 
 
 def _same_bytes(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

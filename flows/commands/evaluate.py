@@ -12,6 +12,7 @@ from data.snapshot import Snapshot, write_snapshot
 from data.sources import load as load_source
 from data.split import Window
 from data.windows import leave_one_out, time_window
+from flows.commands.champion import champion
 from flows.config import RunConfig, load
 from flows.environment import home
 from flows.tasks.evaluate import in_ids_of
@@ -27,14 +28,16 @@ def run(subject: str, config_path: Path, protocol: str, export: Path | None) -> 
     """Score `subject` on the users of a window and print the table.
 
     Args:
-        subject: a family, which is fitted with the settings of the config, or the folder of a bundle.
+        subject: a family, which is fitted with the settings of the config, the folder of a bundle, or
+            "champion".
         config_path: run whose data, filters and cut-offs are used.
         protocol: "test", "valid" or "loo".
         export: CSV file for the lists.
     """
     config = load(config_path)
     use_threads(config.threads)
-    window = window_under(config, protocol, write_snapshot(load_source(config.source), home().snapshots))
+    snapshot = write_snapshot(load_source(config.source), home().snapshots)
+    window = window_under(config.at(snapshot.manifest.last_timestamp), protocol, snapshot)
     model, name = _model(subject, config, window)
     report, lists = evaluate(model, window, family=name)
     show(report, protocol, Console())
@@ -79,12 +82,13 @@ def _model(subject: str, config: RunConfig, window: Window) -> tuple[Recommender
     """The recommender in the window's ids, and what to call it."""
     if subject in FAMILIES:
         return _fitted(subject, config, window), subject
-    if not (Path(subject) / "bundle.json").is_file():
+    folder = Path(champion().bundle_path) if subject == "champion" else Path(subject)
+    if not (folder / "bundle.json").is_file():
         raise ValueError(
-            f"evaluate needs a family ({', '.join(FAMILIES)}) or the folder of a bundle, "
+            f"evaluate needs champion, a family ({', '.join(FAMILIES)}) or the folder of a bundle, "
             f"but got {subject!r}: give one of them."
         )
-    packed = bundle.load(Path(subject))
+    packed = bundle.load(folder)
     return in_ids_of(packed, window), packed.recommender.family
 
 

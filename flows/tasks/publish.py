@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows import plots, recording, standings
@@ -42,6 +42,8 @@ def publish(
     verdict = judged.file("verdict.md").read_text(encoding="utf-8")
     create_table_artifact(rows, key="families", description="Test window, all users, 95 % intervals.")
     create_markdown_artifact(f"{plain_words(challenger)}\n\n{verdict}", key="verdict")
+    page = run.tracker.page(run.run_id)
+    create_link_artifact(page, "The run in MLflow", key="mlflow-run", description="While `encore up` runs.")
 
 
 def plain_words(challenger: str) -> str:
@@ -118,11 +120,11 @@ def _parent(
         "code_use": plots.code_use(table.codes, table.sizes),
     }
     tracker.figures(run.run_id, figures)
-    for folder in (judged, codes):
-        tracker.file(run.run_id, folder.file("verdict.json" if folder is judged else "quality.json"))
+    for file in (judged.file("verdict.md"), judged.file("verdict.json"), codes.file("quality.json")):
+        tracker.file(run.run_id, file)
     families = standings.markdown(standings.table(lines))
-    page = judged.file("verdict.md").read_text(encoding="utf-8")
-    tracker.note(run.run_id, f"{plain_words(challenger)}\n\n{families}\n\n{page}")
+    reasons = "\n".join(f"- {reason}" for reason in verdict.reasons)
+    tracker.note(run.run_id, f"{plain_words(challenger)}\n\n{reasons}\n\n{families}\n\nBy slice: verdict.md.")
 
 
 def _test_metrics(line: Standing) -> dict[str, float]:

@@ -36,9 +36,27 @@ def test_a_date_is_midnight_utc(tmp_path):
     assert windows.bounds("test") == (17_501 * 86_400, None)
 
 
+def test_windows_in_days_end_with_the_day_of_the_newest_event(tmp_path):
+    text = GOOD.replace("valid_cutoff = 2017-11-01", "valid_days = 30").replace(
+        "test_cutoff = 2017-12-01", "test_days = 7"
+    )
+    config = load(written(tmp_path, text))
+    placed = config.at(17_507 * 86_400 + 5).windows  # newest event: 2017-12-07, five seconds past midnight
+    assert placed.bounds("test") == (17_501 * 86_400, None)
+    assert placed.bounds("valid") == (17_471 * 86_400, 17_501 * 86_400)
+    with pytest.raises(ValueError, match=r"call at\(newest\) first"):
+        config.windows.bounds("test")
+
+
+def test_windows_by_date_stay_where_they_are(tmp_path):
+    config = load(written(tmp_path, GOOD))
+    assert config.at(0) == config
+
+
 @pytest.mark.parametrize(
     ("bad", "line"),
     [
+        (GOOD.replace("valid_cutoff = 2017-11-01", "valid_days = 3"), r"windows: .*nothing else"),
         (GOOD.replace("[source]", "typo = 1\n[source]"), r"run.toml: typo: Extra inputs"),
         (GOOD + "half_life = 3", r"run.toml: families.*half_life"),
         (GOOD + "[families.nope]", r"run.toml: families.*must be one of popularity.*but got 'nope'"),

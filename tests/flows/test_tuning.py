@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from flows.tuning import Attempt, Score, TuningConfig, storage, tune
+from flows.tuning import Attempt, Score, Tuned, TuningConfig, storage, tune
 from models.recommender import Epoch
 from models.space import Choice, Float, Int
 
@@ -91,3 +91,31 @@ def test_pruned_trials_cannot_be_best(tmp_path):
         return Score(0.1 * attempt.index)
 
     assert run(tmp_path / "s.journal", prune_the_second, trials=3).index == 2
+
+
+def ends_the_same_on(url: str, tmp_path: Path) -> bool:
+    """Whether a study in the database at `url`, killed in its third trial, ends like one that was not."""
+    whole = run(tmp_path / "whole.journal", trials=5)
+    config = TuningConfig(trials=5, startup_trials=3, warmup_epochs=0)
+
+    def killed_in_the_third(attempt: Attempt) -> Score:
+        if attempt.index == 2:
+            raise Killed
+        return hill(attempt)
+
+    def tuned(objective) -> Tuned:
+        where = storage(url, tmp_path / "unused")
+        return tune("s", SPACE, objective, defaults=DEFAULTS, config=config, storage=where, seed=7)
+
+    with pytest.raises(Killed):
+        tuned(killed_in_the_third)
+    return tuned(hill) == whole and not (tmp_path / "unused").exists()
+
+
+def test_a_study_in_sqlite_is_killed_resumed_and_ends_the_same(tmp_path):
+    assert ends_the_same_on(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_study_on_a_real_postgresql_server_is_killed_resumed_and_ends_the_same(postgres, tmp_path):
+    assert ends_the_same_on(postgres, tmp_path)

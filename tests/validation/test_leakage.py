@@ -159,6 +159,16 @@ def test_counts_of_the_past_do_not_change_with_the_future(snapshot: Snapshot, ot
     assert audit_fit(popularity, cut, snapshot, other) == []
 
 
+def test_new_users_who_are_asked_about_are_no_leak(tmp_path: Path):
+    snapshot = write_snapshot(planted_tables(40, 60, 2, noise=0.5), tmp_path)
+    cutoff = START + 1_800  # about half of the users have begun
+    everyone = FilterConfig(min_item_events=1, min_user_events=0)
+    futures = snapshot, with_another_future(snapshot, cutoff, tmp_path)
+    asked = [cut(each, everyone, cutoff).user_keys for each in futures]
+    assert asked[0] != asked[1]  # who asks depends on the future, what is learned does not
+    assert audit_fit(popularity, lambda each: cut(each, everyone, cutoff), *futures) == []
+
+
 def test_a_fit_that_reads_the_targets_is_found(snapshot: Snapshot, other: Snapshot):
     def peek(window: Window) -> dict[str, np.ndarray]:
         known = window.target[window.target >= 0]

@@ -1,0 +1,82 @@
+"""Audit: whether anything after a cut-off reached what the models of a window learn from."""
+
+import tempfile
+from pathlib import Path
+
+from data.counterfactual import with_another_future
+from data.snapshot import open_snapshot
+from data.split import Window
+from data.windows import FilterConfig, time_window
+from flows.context import Context
+from flows.files import write_json
+from flows.steps import Artefact, step
+from flows.tasks.split import open_window
+from flows.tasks.tokenizer import CODES
+from models.baselines.popularity import Popularity, PopularityConfig
+from models.fitting import EncoderConfig, encode_items, fit_tokenizer
+from models.item_graph import count_graph
+from models.recommender import Arrays, FitData
+from models.tokenizers.residual_kmeans import TokenizerConfig
+from models.tokenizers.store import ItemCodes, load_codes
+from validation.leakage import RULES, differences, visible
+from validation.leakage import audit as audit_window
+
+
+class LeakFound(ValueError):
+    """Something after the cut-off reached what is learned from; the message names each rule that broke."""
+
+
+@step("audit", layers=("data", "models", "validation"))
+def audit(
+    run: Context,
+    draft: Path,
+    *,
+    name: str,
+    snapshot: Artefact,
+    window: Artefact,
+    codes: Artefact,
+    filters: FilterConfig,
+    encoder: EncoderConfig,
+    tokenizer: TokenizerConfig,
+    seed: int,
+) -> None:
+    """Leaves audit.json. Recomputes the window from raw rows, then learns once more beside another future.
+
+    For the second part every event after the cut-off is replaced by a random one. Window, item vectors,
+    codebooks, semantic IDs, item graph and popularity must be the same to the bit as those of this run.
+
+    Raises:
+        LeakFound: a rule does not hold.
+    """
+    real, held_out = open_snapshot(Path(snapshot.path)), open_window(run, window)
+    found = audit_window(held_out, real, filters)
+    cutoff, until = run.config.windows.bounds(name)
+    with tempfile.TemporaryDirectory(prefix="encore-audit-") as scratch:
+        other = with_another_future(real, cutoff, Path(scratch), seed=seed)
+        beside = time_window(other, name=name, cutoff=cutoff, until=until, filters=filters)
+    refitted = refit(beside, encoder, tokenizer, seed)
+    found += differences(learned(held_out, load_codes(codes.file(CODES))), learned(beside, refitted))
+    if found:
+        raise LeakFound(f"window {name}: " + "; ".join(finding.message for finding in found))
+    write_json(draft / "audit.json", {"rules": [*RULES, "depends_on_the_future"], "findings": []})
+
+
+def refit(window: Window, encoder: EncoderConfig, tokenizer: TokenizerConfig, seed: int) -> ItemCodes:
+    """What the tokenizer step makes of a window."""
+    vectors = encode_items(window.catalogue, encoder, seed=seed)
+    fitted = fit_tokenizer(vectors, tokenizer, seed=seed)
+    return ItemCodes(vectors, fitted.codebooks, fitted.table(vectors))
+
+
+def learned(window: Window, codes: ItemCodes) -> Arrays:
+    """What models see of a window, its codes, and counts made from it."""
+    data = FitData(window.train, len(window.catalogue), codes.vectors, codes.table)
+    graph = count_graph(data.events, data.n_items, window=1, decay=1.0, within_basket=False)
+    return {
+        **visible(window),
+        "vectors": codes.vectors,
+        "codebooks": codes.codebooks,
+        "codes": codes.table.codes,
+        **graph.to_arrays(),
+        **Popularity.fit(PopularityConfig(), data).state(),
+    }
