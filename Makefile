@@ -46,7 +46,7 @@ test: $(STAMP) ## everything, servers and kills included
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q --doctest-modules data models validation serving flows
-	$(BIN)/pytest -q --durations=15
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 clean: ## remove .venv and caches; var/, with the ledger and the models, stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
