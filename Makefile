@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 CONFIG ?= configs/default.toml
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCTESTS = $(shell grep -rlE --include='*.py' '^ *>>> ' data models validation serving flows)
 
 # Telemetry off, patient time-outs, no job runners that nobody asked for.
 export BENTOML_DO_NOT_TRACK ?= True
@@ -39,14 +40,14 @@ check: $(STAMP) ## lint, types, fast tests, doctests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m "not slow"
-	$(BIN)/pytest -q --doctest-modules data models validation serving flows
+	$(BIN)/pytest -q --doctest-modules $(DOCTESTS)
 
 test: $(STAMP) ## everything, servers and kills included
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q --doctest-modules data models validation serving flows
-	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
+	$(BIN)/pytest -q --doctest-modules $(DOCTESTS)
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 clean: ## remove .venv and caches; var/, with the ledger and the models, stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # tests share two cores
 environment.prepare(Path(_SCRATCH.name))  # before any vendor is imported
 
 

@@ -1,30 +1,35 @@
 """encore retrain: run the flow, then show what it decided."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from flows import standings
 from flows.commands.narration import narrate
 from flows.config import load
-from flows.retrain import Outcome
-from flows.retrain import retrain as retrain_flow
-from flows.tasks.publish import plain_words
+
+if TYPE_CHECKING:
+    from flows.retrain import Outcome
 
 
 def run(path: Path) -> bool:
     """Returns whether the challenger is the champion now."""
-    load(path)  # a typo is told before any engine is started
+    load(path)  # a typo is told before the engine is loaded
+    from flows.retrain import retrain
+
     narrate()
-    outcome = retrain_flow(str(path.resolve()))
+    outcome = retrain(str(path.resolve()))
     show(outcome, Console())
     return outcome.ending != "refused"
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def show(outcome: "Outcome", console: Console) -> None:
     """Families, verdict, proof and the next command to type."""
+    from flows import standings
+    from flows.tasks.publish import plain_words
+
     rows = standings.table(outcome.lines, intervals=1)
     table = Table(title="Test window, all users, mean and 95 % interval", box=SIMPLE, pad_edge=False)
     for column in rows[0]:
@@ -41,7 +46,7 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(_ending(outcome))
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: "Outcome") -> str:
     if outcome.ending == "promoted":
         return f"[bold green]Promoted {outcome.bento}.[/] Next: [bold]encore up[/] or [bold]encore serve[/]"
     if outcome.ending == "unchanged":

@@ -30,7 +30,7 @@ def run(prefect_port: int, mlflow_port: int, service_port: int) -> None:
     with ExitStack() as stack:
         console.print("Starting, this takes half a minute...", style="dim")
         rows = [
-            ("Prefect: runs, schedules", stack.enter_context(_prefect(here, prefect_port))),
+            ("Prefect: runs, schedules", stack.enter_context(prefect_server(here, prefect_port))),
             ("MLflow: experiments, models", stack.enter_context(_mlflow(here, mlflow_port))),
             ("Recommendations", _service(stack, here, service_port)),
         ]
@@ -49,7 +49,8 @@ def _service(stack: ExitStack, here: Home, port: int) -> str:
     return stack.enter_context(running(release.bento, log=log, home=here.bentos, port=port))
 
 
-def _prefect(here: Home, port: int) -> AbstractContextManager[str]:
+def prefect_server(here: Home, port: int) -> AbstractContextManager[str]:
+    """A Prefect server on loopback for as long as the block runs; yields its address."""
     words = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     return _server(words, f"http://{LOOPBACK}:{port}", "/api/health", here.logs / "prefect.log")
 

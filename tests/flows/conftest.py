@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flows import fingerprint
+from flows.commands.up import prefect_server
+from flows.environment import Home
+from serving.process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "configs" / "smoke.toml"
@@ -57,6 +60,13 @@ def artefacts(home: Path) -> dict[str, str]:
     return {
         each.name: fingerprint.of_folder(each) for each in folders if not each.name.startswith("validate")
     }
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real Prefect server's API; without it a run starts one of its own."""
+    with prefect_server(Home(tmp_path_factory.mktemp("prefect")), free_port()) as url:
+        yield f"{url}/api"
 
 
 @pytest.fixture(scope="session")

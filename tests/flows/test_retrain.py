@@ -50,9 +50,9 @@ def test_the_run_is_one_tree_in_mlflow(finished):
     assert any(name.startswith("system/") for name in parent.data.metrics)
 
 
-def test_a_second_run_changes_nothing(finished, encore):
+def test_a_second_run_changes_nothing(finished, encore, server):
     home = finished.home
-    process = encore(home, "retrain", str(SMOKE))
+    process = encore(home, "retrain", str(SMOKE), PREFECT_API_URL=server)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert "is the champion already" in said
@@ -71,15 +71,15 @@ MOMENTS = (
 )
 
 
-def test_a_run_killed_again_and_again_ends_in_the_same_artefacts(finished, encore, tmp_path):
+def test_a_run_killed_again_and_again_ends_in_the_same_artefacts(finished, encore, server, tmp_path):
     for moment in MOMENTS:
-        process = encore(tmp_path, "retrain", str(SMOKE))
+        process = encore(tmp_path, "retrain", str(SMOKE), PREFECT_API_URL=server)
         deadline = time.monotonic() + 300
         while not list(tmp_path.glob(moment)) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    process = encore(tmp_path, "retrain", str(SMOKE))
+    process = encore(tmp_path, "retrain", str(SMOKE), PREFECT_API_URL=server)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert artefacts(tmp_path) == finished.artefacts
@@ -88,11 +88,11 @@ def test_a_run_killed_again_and_again_ends_in_the_same_artefacts(finished, encor
     assert len(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}").entries()) == 1
 
 
-def test_a_deleted_artefact_is_made_again(finished, encore, tmp_path):
+def test_a_deleted_artefact_is_made_again(finished, encore, server, tmp_path):
     home = finished.home
     for folder in (home / "work").glob("train-transitions-*"):
         folder.rename(tmp_path / folder.name)
-    process = encore(home, "retrain", str(SMOKE))
+    process = encore(home, "retrain", str(SMOKE), PREFECT_API_URL=server)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert finished.artefacts.items() <= artefacts(home).items()
