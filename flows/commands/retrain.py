@@ -1,5 +1,7 @@
 """encore retrain: run the flow, then show what it decided."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ def run(path: Path) -> bool:
     load(path)  # a typo is told before the engine is loaded
     from flows.retrain import retrain
 
+    # Exit as by Ctrl-C, not at once: Prefect's temporary server is stopped at exit and would outlive the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     narrate()
     outcome = retrain(str(path.resolve()))
     show(outcome, Console())
