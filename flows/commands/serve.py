@@ -19,7 +19,9 @@ def run(port: int, host: str) -> None:
         signal.signal(number, lambda *_: done.set())
     with running(release.bento, log=log, home=here.bentos, port=port, host=host) as url:
         console = Console()
-        console.print(f"[bold]{release.bento}[/bold] ({release.family}) answers at {url}")
-        console.print(f"""Try: curl -s {url}/recommend -H 'content-type: application/json' \\
-       -d '{{"history": [], "k": 5}}'""")
+        console.print(f"[bold]{release.bento}[/bold] ({release.family}) answers at {url}", soft_wrap=True)
+        console.print("Try it in a browser, or:")
+        console.print(
+            f'curl -s {url}/recommend -d \'{{"history": [], "k": 5}}\'', soft_wrap=True, markup=False
+        )
         done.wait()
