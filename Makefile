@@ -21,7 +21,7 @@ export TOKENIZERS_PARALLELISM ?= false
 # uv reads no pip.conf; where pip was told of a folder of wheels, tell uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help run test check serve up clean
+.PHONY: help run test check serve up clean static lint types doctests
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,19 +35,24 @@ serve: $(STAMP) ## serve the champion over HTTP
 up: $(STAMP) ## Prefect server, MLflow and the champion's service in one terminal
 	$(BIN)/encore up
 
-check: $(STAMP) ## lint, types, fast tests, doctests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+check: static ## lint, types, doctests, fast tests
 	$(BIN)/pytest -q -m "not slow"
-	$(BIN)/pytest -q --doctest-modules $(DOCTESTS)
 
-test: $(STAMP) ## everything, servers and kills included
+test: static ## everything, servers and kills included
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+
+static: $(STAMP)
+	@$(MAKE) --no-print-directory -j 2 lint types doctests
+
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types:
 	$(BIN)/mypy
+
+doctests:
 	$(BIN)/pytest -q --doctest-modules $(DOCTESTS)
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 clean: ## remove .venv and caches; var/, with the ledger and the models, stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
