@@ -4,11 +4,10 @@ Self-attentive sequential recommendation (Kang and McAuley 2018, arXiv:1808.0978
 cross-entropy over the whole catalogue instead of one sampled negative, which is what makes it a strong
 baseline (Klenitskiy and Vasilev 2023, arXiv:2309.07602). Where events come in baskets, the state after one
 predicts every item of the next; without baskets each event is one, and this is the paper's model.
-Dims: B rows, T positions, Q queries, M (query, target) pairs, D model size.
+Dims: B rows, T positions, D model size, I items.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -17,10 +16,21 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from data.interactions import Interactions, Ints
-from models.recommender import Arrays, Config, FitData, Mask, Recommendations, Watcher, concatenate, top_k
-from models.sequence.baskets import basket_starts, draw_baskets, items_of
+from data.interactions import Interactions
+from models.objectives.full_softmax import full_softmax
+from models.recommender import (
+    Arrays,
+    Config,
+    FitData,
+    Floats,
+    Mask,
+    Recommendations,
+    Watcher,
+    concatenate,
+    top_k,
+)
 from models.sequence.mixers.attention import CausalAttention
+from models.sequence.rows import RowBatch, RowBatches, newest_rows
 from models.sequence.trunk import Trunk
 from models.training import TrainConfig, Trained, train
 
@@ -35,7 +45,9 @@ class SASRecConfig(Config):
     n_heads: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     max_length: int = Field(default=200, ge=2, description="T, newest events the model sees.")
-    queries_per_row: int = Field(default=10, ge=1, description="Baskets predicted per row and epoch.")
+    queries_per_row: int | None = Field(
+        default=10, ge=1, description="Baskets predicted per row and epoch, None for all."
+    )
     batch_rows: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
@@ -50,23 +62,6 @@ class SASRecConfig(Config):
             weight_decay=self.weight_decay,
             patience=self.patience,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows of items and the baskets to predict.
-
-    Attributes:
-        item: int64 [B, T], left-aligned, 0 past a row's end.
-        cell: int64 [Q], row * (T + 1) + position whose state predicts.
-        target_query: int64 [M], in [0, Q), ascending.
-        target_item: int64 [M].
-    """
-
-    item: Tensor
-    cell: Tensor
-    target_query: Tensor
-    target_item: Tensor
 
 
 class SASRecModule(nn.Module):
@@ -103,60 +98,14 @@ class SASRecModule(nn.Module):
         x = self.drop(self.item(item) + self.position(torch.arange(item.shape[1])))
         return torch.cat([self.start.expand(len(item), 1, -1), x], dim=1)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: RowBatch) -> Tensor:
         """Cross-entropy over all items, the mean over targets."""
-        hidden = self.states(batch.item).flatten(0, 1)[batch.cell]
-        scores = self.scores(hidden)
-        found = scores[batch.target_query, batch.target_item] - scores.logsumexp(1)[batch.target_query]
-        return -found.mean()
+        hidden = self.states(batch.rows.item).flatten(0, 1)[batch.cell]
+        return full_softmax(hidden, self.item.weight, self.bias, batch.target_query, batch.target_item)
 
     def scores(self, hidden: Tensor) -> Tensor:
         """[M, D] -> [M, I]."""
         return torch.addmm(self.bias, hidden, self.item.weight.T)
-
-
-class SASRecBatches:
-    """A random window of each user's events that ends with a basket, and random baskets within it."""
-
-    def __init__(self, events: Interactions, config: SASRecConfig, n_items: int) -> None:
-        self.events, self.config, self.n_items = events, config, n_items
-        self.starts, self.first_basket = basket_starts(events)
-        self.users = np.flatnonzero(np.diff(self.first_basket) >= 2)
-
-    def __len__(self) -> int:
-        """Steps per epoch."""
-        return -(-len(self.users) // self.config.batch_rows)
-
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """See `training.Batches`."""
-        users = rng.permutation(self.users)
-        for begin in range(0, len(users), self.config.batch_rows):
-            yield self._batch(users[begin : begin + self.config.batch_rows], rng)
-
-    def _batch(self, users: Ints, rng: np.random.Generator) -> Batch:
-        """The newest T events before basket `last`, which is the newest one to predict."""
-        longest = self.config.max_length
-        oldest, stop = self.events.offsets[users], self.first_basket[users + 1]
-        full = np.searchsorted(self.starts, oldest + longest)
-        last = rng.integers(np.minimum(full, stop - 1), stop)
-        end = self.starts[last]
-        begin = np.maximum(oldest, end - longest)
-        item = _left_aligned(self.events.item, begin, end)
-        before = np.searchsorted(self.starts, begin, side="right") - 1
-        row, basket = draw_baskets(before, last, self.config.queries_per_row, rng)
-        cell = row * (item.shape[1] + 1) + self.starts[basket] - begin[row]
-        query, target = items_of(self.events, self.starts, basket, self.n_items)
-        return Batch(*map(torch.from_numpy, (item, cell, query, target)))
-
-
-def _left_aligned(flat: Ints, begin: Ints, end: Ints) -> Ints:
-    """flat[begin:end] of each row, padded with zeros on the right: int64 [B, T]."""
-    lengths = end - begin
-    place = np.arange(int(lengths.max(initial=0)))
-    inside = place < lengths[:, None]
-    out = np.zeros(inside.shape, dtype=np.int64)
-    out[inside] = flat[(begin[:, None] + place)[inside]]
-    return out
 
 
 class SASRec:
@@ -191,7 +140,13 @@ class SASRec:
             module.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))  # the start is popularity
         trained = train(
             module,
-            SASRecBatches(data.events, config, data.n_items),
+            RowBatches(
+                data.events,
+                data.n_items,
+                max_length=config.max_length,
+                batch_rows=config.batch_rows,
+                queries_per_row=config.queries_per_row,
+            ),
             config.training(),
             seed=seed,
             validate=None if validate is None else lambda: validate(cls(config, module)),
@@ -203,19 +158,18 @@ class SASRec:
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are logits."""
-        newest = histories.last(self.config.max_length)
         parts = []
-        for begin in range(0, newest.n_users, ROWS_PER_PASS):
-            rows = np.arange(begin, min(begin + ROWS_PER_PASS, newest.n_users))
+        for begin in range(0, histories.n_users, ROWS_PER_PASS):
+            rows = np.arange(begin, min(begin + ROWS_PER_PASS, histories.n_users))
             here = allowed if allowed is None or allowed.ndim == 1 else allowed[rows]
-            parts.append(top_k(self._scores(newest.select(rows)), k, here))
+            parts.append(top_k(self._scores(histories.select(rows)), k, here))
         return concatenate(parts, k)
 
-    def _scores(self, histories: Interactions) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def _scores(self, histories: Interactions) -> Floats:
         """float32 [B, I]."""
-        item = _left_aligned(histories.item, histories.offsets[:-1], histories.offsets[1:])
+        rows = newest_rows(histories, self.config.max_length)
         with torch.inference_mode():
-            hidden = self.module.newest_state(torch.from_numpy(item), torch.from_numpy(histories.lengths))
+            hidden = self.module.newest_state(rows.item, rows.length)
             return self.module.scores(hidden).float().numpy()
 
     def state(self) -> Arrays:

@@ -1,0 +1,68 @@
+"""Full softmax without a logits matrix: the same loss and gradients as cross-entropy."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from models.objectives import full_softmax as module
+from models.objectives.full_softmax import full_softmax
+
+
+def problem(n_queries, n_items, d, seed, dtype=torch.float64):
+    torch.manual_seed(seed)
+    hidden, table = torch.randn(n_queries, d, dtype=dtype), torch.randn(n_items, d, dtype=dtype)
+    bias = torch.randn(n_items, dtype=dtype)
+    return [x.requires_grad_() for x in (hidden, table, bias)]
+
+
+def gradients(loss, inputs):
+    return torch.autograd.grad(loss, inputs)
+
+
+def test_two_items_by_hand():
+    hidden, table = torch.tensor([[1.0]]), torch.tensor([[0.0], [1.0]])
+    loss = full_softmax(hidden, table, torch.zeros(2), torch.tensor([0]), torch.tensor([1]))
+    assert loss.item() == pytest.approx(0.31326, abs=1e-5)  # log(1 + exp(-1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 5), st.integers(0, 99), st.integers(1, 40))
+def test_equals_cross_entropy_forward_and_backward(n_queries, n_items, d, seed, block_items):
+    inputs = problem(n_queries, n_items, d, seed)
+    query = torch.sort(torch.randint(n_queries, (n_queries + 3,)))[0]
+    item = torch.randint(n_items, (n_queries + 3,))
+    with pytest.MonkeyPatch.context() as patch:  # blocks of one row up to all of them
+        patch.setattr(module, "BLOCK_BYTES", block_items * 8)
+        ours = full_softmax(*inputs, query, item)
+        mine = gradients(3 * ours, inputs)
+    hidden, table, bias = inputs
+    theirs = cross_entropy((hidden @ table.T + bias)[query], item)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-10)
+    for a, b in zip(mine, gradients(3 * theirs, inputs), strict=True):
+        assert torch.allclose(a, b, atol=1e-10)
+
+
+def test_float32_stays_within_1e5_of_cross_entropy():
+    hidden, table, bias = problem(300, 2_000, 64, seed=0, dtype=torch.float32)
+    query, item = torch.arange(300), torch.randint(2_000, (300,))
+    ours, theirs = (
+        full_softmax(hidden, table, bias, query, item),
+        cross_entropy(hidden @ table.T + bias, item),
+    )
+    assert abs(ours.item() - theirs.item()) < 1e-5 * theirs.item()
+    pairs = zip(gradients(ours, (hidden, table, bias)), gradients(theirs, (hidden, table, bias)), strict=True)
+    assert all((a - b).abs().max() < 1e-5 for a, b in pairs)
+
+
+def test_huge_logits_do_not_overflow():
+    hidden, table = torch.full((2, 1), 1e4), torch.tensor([[1.0], [2.0]])
+    loss = full_softmax(hidden, table, torch.zeros(2), torch.tensor([0, 1]), torch.tensor([1, 1]))
+    assert loss.item() == 0
+
+
+def test_a_query_without_a_target_gets_no_gradient():
+    hidden, table, bias = problem(3, 4, 2, seed=1)
+    loss = full_softmax(hidden, table, bias, torch.tensor([0, 0, 2]), torch.tensor([1, 2, 3]))
+    assert gradients(loss, [hidden])[0][1].abs().max() == 0
