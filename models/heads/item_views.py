@@ -1,0 +1,71 @@
+"""Item views: the vector of an item as the sum of its id, its content and its codes.
+
+The id part starts at zero and stays there for an item without a training event, which its content and its
+codes then place among the others. Dims: I items, L levels, C content size, D model size.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.recommender import Floats, Mask
+from models.tokenizers.code_table import CodeTable
+
+View = Literal["id", "content", "codes"]
+VIEWS: tuple[View, ...] = ("id", "content", "codes")
+
+
+class ItemViews(nn.Module):
+    """Vectors of all items; a view that is left out costs nothing."""
+
+    item_codes: Tensor
+    content: Tensor
+    known: Tensor
+
+    def __init__(
+        self,
+        codes: CodeTable,
+        content: Floats,
+        known: Mask,
+        d_model: int,
+        *,
+        views: tuple[View, ...] = VIEWS,
+        id_dropout: float = 0.0,
+    ) -> None:
+        """Prepare the views.
+
+        Args:
+            codes: semantic IDs; the collision digit says nothing and is not read.
+            content: float32 [I, C].
+            known: bool [I], whether the item has a training event.
+            d_model: D.
+            views: those that are summed.
+            id_dropout: share of items that must do without their id in a training step, so that content and
+                codes learn to stand alone.
+        """
+        super().__init__()
+        self.views, self.id_dropout = views, id_dropout
+        self.id = nn.Parameter(torch.zeros(len(codes), d_model)) if "id" in views else None
+        self.project = nn.Linear(content.shape[1], d_model, bias=False) if "content" in views else None
+        sizes = codes.sizes[:-1] if "codes" in views else ()
+        self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
+        self.register_buffer("item_codes", torch.from_numpy(codes.codes[:, :-1].copy()))
+        self.register_buffer("content", torch.from_numpy(content.copy()))
+        self.register_buffer("known", torch.from_numpy(known.copy()))
+        for weight in (*self.digits.parameters(), *([] if self.project is None else [self.project.weight])):
+            nn.init.normal_(weight, std=d_model**-0.5)
+
+    def forward(self) -> Tensor:
+        """All items: [I, D]."""
+        parts = []
+        if self.id is not None:
+            heard = self.known[:, None].to(self.id.dtype)
+            parts.append(self.id * functional.dropout(heard, self.id_dropout, self.training))
+        if self.project is not None:
+            parts.append(self.project(self.content))
+        if len(self.digits):
+            embedded = [table(self.item_codes[:, level]) for level, table in enumerate(self.digits)]
+            parts.append(torch.stack(embedded).mean(0))
+        return torch.stack(parts).sum(0)

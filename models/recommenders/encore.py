@@ -1,0 +1,290 @@
+"""Encore: semantic IDs and content beside item ids, a sense of the day, and counts as a second opinion.
+
+An item is its id, its content and its codes in one sum (`heads/item_views.py`), read and predicted with the
+same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al. 2025, arXiv:2506.05781, section
+3.2). A state knows the day it stands on. The answer is a mixture of the network with item-to-item counts,
+these weighted by what was popular around that day; the weights of the mixture are found on validation data
+once the network stands still. An item that nobody has bought is placed by its content and its codes.
+Dims: B rows, T events, Q queries, I items, m digits, C content size, D model size.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from data.interactions import SECONDS_PER_DAY, Interactions
+from models.baselines.neighbours import history_weights
+from models.coordinate_search import coordinate_search
+from models.heads.digit_heads import DigitHeads
+from models.heads.fusion import Probabilities, mix, softmax
+from models.heads.item_views import VIEWS, ItemViews, View
+from models.item_clock import ItemClock
+from models.item_graph import ItemGraph, cosine, graph_of, strongest
+from models.objectives.full_softmax import full_softmax
+from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
+from models.recommenders.settings import TrainedConfig
+from models.sequence.event_inputs import EventInputs
+from models.sequence.mixers.attention import CausalAttention
+from models.sequence.moments import Moments
+from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
+from models.sequence.trunk import Trunk
+from models.tokenizers.code_table import CodeTable
+from models.training import Trained, train
+
+ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
+HISTORY_BASKETS = 50
+MIXTURE: dict[str, tuple[float, ...]] = {
+    "count_share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "clock_power": (0.0, 0.2, 0.4, 0.6),
+    "history_decay": (0.4, 0.6, 0.8, 0.95),
+    "repeat_weight": (0.0, 0.3, 1.0, 3.0, 10.0),
+    "code_score": (0.0, 0.3, 1.0, 2.0),
+}
+"""What is tried for the settings of the mixture once the network is trained."""
+
+
+class EncoreConfig(TrainedConfig):
+    """Sizes and training of the network, counting, and the mixture of both."""
+
+    d_model: int = Field(default=64, ge=8, description="D.")
+    n_blocks: int = Field(default=1, ge=1)
+    n_heads: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    batch_rows: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    epochs: int = Field(default=16, ge=1)
+    patience: int = Field(default=4, ge=1)
+    views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
+    id_dropout: float = Field(default=0.2, ge=0, lt=1, description="Share of items without id in a step.")
+    knows_day: bool = Field(default=True, description="Whether a state knows its day.")
+    code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
+    temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
+    count_window: int = Field(default=5, ge=1, description="Baskets between the two items of a pair.")
+    count_decay: float = Field(default=0.6, gt=0, le=1, description="Weight of one more basket between.")
+    backward_weight: float = Field(default=0.5, ge=0, le=1, description="Of a pair the other way round.")
+    n_neighbours: int = Field(default=200, ge=1, description="Counts kept for each item.")
+    clock_days: float = Field(default=180.0, gt=0, description="Width of the popularity around a day.")
+    clock_looks_ahead: bool = Field(default=True, description="Whether it sees events after the day.")
+    count_share: float = Field(default=0.3, ge=0, le=1, description="Of the counts in the mixture; found.")
+    clock_power: float = Field(default=0.4, ge=0, description="Popularity's exponent in it; found.")
+    history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
+    repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
+    code_score: float = Field(default=0.3, ge=0, description="Of the digits in the network's score; found.")
+    finds_mixture: bool = Field(default=True, description="Whether `fit` looks for what is marked found.")
+
+
+class EncoreModule(nn.Module):
+    """The network: item views, rows with a clock, trunk, digit heads."""
+
+    def __init__(self, config: EncoreConfig, views: ItemViews, inner: Moments, outer: Moments) -> None:
+        super().__init__()
+        d = config.d_model
+        self.views = views
+        self.inputs = EventInputs(config.max_length, d, inner if config.knows_day else None, config.dropout)
+        self.outer = outer if config.knows_day else None
+        self.trunk = Trunk(
+            lambda: CausalAttention(d, config.n_heads, distance_bias=False),
+            n_blocks=config.n_blocks,
+            d_model=d,
+            dropout=config.dropout,
+        )
+        self.code_loss = config.code_loss if len(views.digits) else 0.0
+        self.heads = DigitHeads(len(views.digits), d, config.temperature)
+        self.register_buffer("closed", torch.zeros(len(views.known)).masked_fill(~views.known, -torch.inf))
+
+    closed: Tensor
+
+    def loss(self, batch: RowBatch) -> Tensor:
+        """Cross-entropy over the items that have a training event, and over the digits of the targets."""
+        items, query, target = self.views(), batch.target_query, batch.target_item
+        hidden = self.inputs(batch.rows, items)
+        hidden = self._dated(self.trunk(hidden), batch.rows).flatten(0, 1)[batch.cell]
+        loss = full_softmax(hidden, items, self.closed, query, target)
+        if self.code_loss:
+            codes = self.views.item_codes[target]
+            loss = loss + self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
+        return loss
+
+    def newest_state(self, rows: Rows, items: Tensor) -> Tensor:
+        """State after the last event of each row: [B, D]."""
+        hidden = self.trunk.at(self.inputs(rows, items), rows.length)
+        if self.outer is None:
+            return hidden
+        place = (rows.length - 1).clamp(min=0)[:, None]
+        day = torch.where(rows.length > 0, rows.day.gather(1, place)[:, 0], torch.inf)
+        out: Tensor = hidden + self.outer(day)
+        return out
+
+    def scores(self, hidden: Tensor, items: Tensor, code_score: float) -> Tensor:
+        """Logits of all items: [B, D], [I, D] -> [B, I]."""
+        logits = hidden @ items.T
+        if code_score and len(self.views.digits):
+            codes = self.views.item_codes
+            logits += code_score * self.heads.item_scores(hidden, self.views.tables, codes)
+        return logits
+
+    def _dated(self, hidden: Tensor, rows: Rows) -> Tensor:
+        """Add the day of each state's newest event: [B, T + 1, D]; the start stays as it is."""
+        if self.outer is None:
+            return hidden
+        return torch.cat([hidden[:, :1], hidden[:, 1:] + self.outer(rows.day)], dim=1)
+
+
+class Encore:
+    """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
+
+    family: ClassVar[str] = "encore"
+
+    def __init__(
+        self,
+        config: EncoreConfig,
+        codes: CodeTable,
+        module: EncoreModule,
+        graph: ItemGraph,
+        clock: ItemClock,
+    ) -> None:
+        self.config, self.codes, self.graph, self.clock = config, codes, graph, clock
+        self.weights = module.eval()
+        self.module = deepcopy(module).double().eval().requires_grad_(False)
+        self.items = self.module.views()
+
+    @classmethod
+    def fit(
+        cls,
+        config: EncoreConfig,
+        data: FitData,
+        *,
+        seed: int,
+        validate: Callable[["Encore"], float] | None = None,
+        watch: Watcher | None = None,
+        checkpoint: Path | None = None,
+        stop_after: int | None = None,
+    ) -> tuple[Self, Trained]:
+        """Train the network, then find the mixture; arguments as in `training.train`.
+
+        The config of what comes back holds the mixture that was found; a refit without `validate` takes the
+        mixture of the config it is given.
+        """
+        torch.manual_seed(seed)
+        known = np.bincount(data.events.item, minlength=data.n_items) > 0
+        module = _module(config, data.codes, data.vectors, known, *_moments(config, data.events))
+        graph, clock = _counts(config, data), _clock(config, data)
+
+        def made(mixture: dict[str, float]) -> Self:
+            return cls(config.model_copy(update=mixture), data.codes, module, graph, clock)
+
+        trained = train(
+            module,
+            RowBatches(
+                data.events,
+                data.n_items,
+                max_length=config.max_length,
+                batch_rows=config.batch_rows,
+                queries_per_row=config.queries_per_row,
+            ),
+            config.training(),
+            seed=seed,
+            validate=None if validate is None else lambda: validate(made({})),
+            watch=watch,
+            checkpoint=checkpoint,
+            stop_after=stop_after,
+        )
+        if validate is None or not config.finds_mixture:
+            return made({}), trained
+        start = {name: getattr(config, name) for name in MIXTURE}
+        found = coordinate_search(start, MIXTURE, lambda mixture: validate(made(mixture)), rounds=2)
+        return made(found), trained
+
+    def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
+        """See `Recommender.recommend`; scores are log-probabilities of the next item."""
+        parts = []
+        for begin in range(0, histories.n_users, ROWS_PER_PASS):
+            rows = np.arange(begin, min(begin + ROWS_PER_PASS, histories.n_users))
+            here = allowed if allowed is None or allowed.ndim == 1 else allowed[rows]
+            parts.append(top_k(self._scores(histories.select(rows)).astype(np.float32), k, here))
+        return concatenate(parts, k)
+
+    def _scores(self, histories: Interactions) -> Probabilities:
+        """Log-probability of every item: float64 [B, I]."""
+        share = self.config.count_share
+        network = softmax(self._network(histories))
+        return mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
+
+    def _network(self, histories: Interactions) -> Probabilities:
+        rows = newest_rows(histories, self.config.max_length)
+        with torch.inference_mode():
+            hidden = self.module.newest_state(rows, self.items)
+            return self.module.scores(hidden, self.items, self.config.code_score).numpy()
+
+    def _evidence(self, histories: Interactions) -> Probabilities:
+        """What the counts say, weighted by what was popular around each history's newest day."""
+        weights = history_weights(
+            histories, len(self.codes), decay=self.config.history_decay, n_baskets=HISTORY_BASKETS
+        )
+        near = np.asarray((weights @ self.graph.weights).todense(), dtype=np.float64)
+        if self.config.clock_power:
+            near *= self.clock.popularity(_newest_day(histories)) ** self.config.clock_power
+        if self.config.repeat_weight:
+            near += self.config.repeat_weight * weights.toarray()
+        return near
+
+    def state(self) -> Arrays:
+        """See `Recommender.state`."""
+        weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
+        sizes = np.array(self.codes.sizes, dtype=np.int64)
+        tables = self.graph.to_arrays() | self.clock.to_arrays()
+        return {"codes": self.codes.codes, "sizes": sizes, **tables, **weights}
+
+    @classmethod
+    def from_state(cls, config: EncoreConfig, state: Arrays) -> Self:
+        """See `Recommender.from_state`."""
+        codes = CodeTable(state["codes"], tuple(int(size) for size in state["sizes"]))
+        weights = {
+            name.removeprefix("weights."): torch.from_numpy(value)
+            for name, value in state.items()
+            if name.startswith("weights.")
+        }
+        n_knots = len(weights["outer.knots"]) if config.knows_day else 2
+        moments = (Moments(0.0, n_knots, config.d_model) for _ in range(2))
+        content, known = weights["views.content"].numpy(), weights["views.known"].numpy()
+        module = _module(config, codes, content, known, *moments)
+        module.load_state_dict(weights)
+        return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
+
+
+def _module(
+    config: EncoreConfig, codes: CodeTable, content: Floats, known: Mask, inner: Moments, outer: Moments
+) -> EncoreModule:
+    views = ItemViews(codes, content, known, config.d_model, views=config.views, id_dropout=config.id_dropout)
+    return EncoreModule(config, views, inner, outer)
+
+
+def _moments(config: EncoreConfig, events: Interactions) -> tuple[Moments, Moments]:
+    return Moments.over(events, config.d_model), Moments.over(events, config.d_model)
+
+
+def _counts(config: EncoreConfig, data: FitData) -> ItemGraph:
+    counted = graph_of(data, window=config.count_window, decay=config.count_decay, within_basket=True)
+    return strongest(cosine(counted, backward_weight=config.backward_weight), config.n_neighbours)
+
+
+def _clock(config: EncoreConfig, data: FitData) -> ItemClock:
+    return ItemClock.count(
+        data.events, data.n_items, width_days=config.clock_days, looks_ahead=config.clock_looks_ahead
+    )
+
+
+def _newest_day(histories: Interactions) -> NDArray[np.float64]:
+    """Day of each history's newest event, +inf for an empty one: float64 [B]."""
+    day = np.full(histories.n_users, np.inf)
+    filled = histories.lengths > 0
+    day[filled] = histories.time[histories.offsets[1:][filled] - 1] / SECONDS_PER_DAY
+    return day
