@@ -14,7 +14,7 @@ def test_the_loss_is_the_mean_cross_entropy_over_targets():
     config = SASRecConfig(d_model=8, max_length=10, dropout=0)
     module = SASRecModule(config, 6).eval()
     [batch] = RowBatches(EVENTS, 6, max_length=10, batch_rows=1).epoch(np.random.default_rng(0))
-    states = module.states(batch.rows.item).flatten(0, 1)[batch.cell]
+    states = module.states(batch.rows).flatten(0, 1)[batch.cell]
     by_hand = [
         -torch.log_softmax(module.scores(states)[query], dim=0)[item]
         for query, item in zip(batch.target_query, batch.target_item, strict=True)
