@@ -1,10 +1,10 @@
 """EASE: how much each item of the history speaks for every other, by one ridge regression in closed form.
 
-Embarrassingly shallow autoencoders (Steck 2019, arXiv:1905.03375, equations 6 to 8): B = I - P diag(P)^-1 with
-P = (X^T X + ridge)^-1, X the 0/1 matrix of users and items. The paper scores a set, x B; here older baskets
-weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000 1.6 GB) and takes about
-I^3 multiplications. The model keeps each item's strongest weights only, so a bundle holds I * n_neighbours.
-Dims: U users, I items.
+Embarrassingly shallow autoencoders (Steck 2019, arXiv:1905.03375, section 3.1): B = 1 - P / diag(P), by
+columns, with P = (X^T X + ridge)^-1 and X the 0/1 matrix of users and items. The paper scores a set, x B;
+here older baskets weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000 1.6 GB)
+and takes about I^3 multiplications. The model keeps each item's strongest weights, so that a bundle holds
+I * n_neighbours of them. Dims: U users, I items.
 """
 
 from typing import ClassVar, Self
@@ -28,7 +28,9 @@ class EASEConfig(Config):
     ridge: float = Field(default=200.0, gt=0, description="Trust in few users; higher trusts them less.")
     history_decay: float = Field(default=0.8, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=500, ge=1, description="Weights kept for each item, by absolute value.")
-    max_items: int = Field(default=20_000, ge=1, description="Largest catalogue; memory is 4 bytes times I^2.")
+    max_items: int = Field(
+        default=20_000, ge=1, description="Largest catalogue; memory is 4 bytes times I^2."
+    )
 
 
 class EASE:
@@ -81,7 +83,8 @@ def _gram(events: Interactions, n_items: int) -> Floats:
     had = sp.csr_matrix((np.ones(len(events), dtype=np.float32), events.item, events.offsets), shape=shape)
     had.sum_duplicates()
     had.data[:] = 1
-    return (had.T @ had).toarray(order="F")
+    gram: Floats = (had.T @ had).toarray(order="F")
+    return gram
 
 
 def _inverse(gram: Floats, ridge: float) -> Floats:
@@ -90,9 +93,10 @@ def _inverse(gram: Floats, ridge: float) -> Floats:
     factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     if failed:
         raise ValueError(
-            f"EASE needs a ridge that makes the item counts invertible in float32, but got {ridge:g}: raise it."
+            f"The ridge must make item counts invertible in float32, but got {ridge:g}: raise it."
         )
-    return lapack.spotri(factor, lower=1, overwrite_c=1)[0]
+    inverse: Floats = lapack.spotri(factor, lower=1, overwrite_c=1)[0]
+    return inverse
 
 
 def _weights(inverse: Floats, n_neighbours: int) -> ItemGraph:

@@ -1,8 +1,8 @@
 """eSASRec: SASRec with gated blocks and a sampled softmax.
 
-Tikhonovich et al. 2025, arXiv:2508.06450: of the parts published since SASRec, LiGR blocks and a softmax over
-256 sampled negatives add up. Departures: positions share draws of negatives (`negative_draws` a batch, about one
-for each row, where the paper draws for each position), and a negative that is the target does not count.
+Tikhonovich et al. 2025, arXiv:2508.06450: of the parts published since SASRec, LiGR blocks and a softmax
+over 256 sampled negatives add up. Departures: the positions of a row share their negatives (`negative_draws`
+a batch; the paper draws for each position), and a negative that is the target does not count.
 """
 
 from typing import ClassVar, Literal

@@ -1,8 +1,8 @@
 """HSTU: gated pointwise attention that knows how long ago everything was, scored by cosine.
 
-Zhai et al. 2024, arXiv:2402.17152, sections 3.2 and 4.1: layers without softmax or feed-forward network, biased
-by relative position and time, trained by a softmax over sampled negatives on normalised vectors. It is not told
-when it is asked (`mixers/gated_pointwise.py`), which the published runs are.
+Zhai et al. 2024, arXiv:2402.17152, sections 3.2 and 4.1: layers without softmax or feed-forward network,
+biased by relative position and time, trained by a softmax over sampled negatives on normalised vectors. It is
+not told when it is asked (`mixers/gated_pointwise.py`), which the published runs are.
 """
 
 from typing import ClassVar, Literal

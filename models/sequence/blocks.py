@@ -53,7 +53,7 @@ class PreNormBlock(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """x + gate(x) * mixer(norm(x)), then x + gate(x) * network(norm(x)), a gate being sigmoid of a projection.
+    """x + gate(x) * mixer(norm(x)), then x + gate(x) * network(norm(x)), where gate is sigmoid(linear).
 
     The LiGR layer (Borisyuk et al. 2025, arXiv:2502.03417) as eSASRec has it (arXiv:2508.06450): its gates
     read the stream before the norm, and its network is a SwiGLU.
@@ -101,7 +101,7 @@ class BareBlock(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate(x)) * up(x)), four times as wide inside, without biases (Shazeer 2020, arXiv:2002.05202)."""
+    """down(silu(gate(x)) * up(x)), four times as wide inside (Shazeer 2020, arXiv:2002.05202), no biases."""
 
     def __init__(self, d_model: int, dropout: float) -> None:
         super().__init__()

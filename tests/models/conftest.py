@@ -13,7 +13,8 @@ ITEM_IDS = {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "lear
 SMALL = {
     "ease": {"history_decay": 0.3, "ridge": 1},
     "sasrec": ITEM_IDS,
-    "sasrec-bce": ITEM_IDS | {"epochs": 12, "batch_rows": 8, "max_length": 4},  # negatives lie outside a window
+    "sasrec-bce": ITEM_IDS
+    | {"epochs": 12, "batch_rows": 8, "max_length": 4},  # negatives lie outside a window
     "esasrec": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
     "hstu": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
     "trie-pointer": {"epochs": 30, "max_baskets": 8, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},

@@ -1,7 +1,7 @@
 """Gated pointwise attention: weights by SiLU instead of softmax, biased by distance in places and in time.
 
-The layer of HSTU (Zhai et al. 2024, arXiv:2402.17152, section 3.2): a sum over the history that keeps how much
-of it there is, normed and gated by the position itself. One departure: the published code measures time back
+The layer of HSTU (Zhai et al. 2024, arXiv:2402.17152, section 3.2): a sum over the history whose weights do
+not compete, normed and gated by the position itself. One departure: the published code measures time back
 from the next event, which tells a state the moment it is asked about; here a state knows its own time only.
 Dims: B rows, T positions, D model size, H heads.
 """
@@ -70,7 +70,7 @@ class GatedPointwise(nn.Module):
     def _bias(self, place: Tensor, n_seen: int, day: Tensor | None) -> Tensor:
         """Added to the logits of all heads: float [B, S, T]; of no meaning ahead of a position."""
         back = place[:, :, None] - torch.arange(n_seen, device=place.device)
-        bias = self.by_distance[back.clamp(min=0)]
+        bias: Tensor = self.by_distance[back.clamp(min=0)]
         if day is None:
             return bias
         return bias + self.by_time[time_buckets(day.gather(1, place)[:, :, None] - day[:, None])]
