@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.baselines.ease import EASE, EASEConfig
 from models.baselines.neighbours import ItemKNN, ItemKNNConfig, Transitions, TransitionsConfig
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.baselines.repeats import Repeats, RepeatsConfig
 from models.recommender import Config
-from models.recommenders.sasrec import SASRec, SASRecConfig
+from models.recommenders.esasrec import ESASRec, ESASRecConfig
+from models.recommenders.hstu import HSTU, HSTUConfig
+from models.recommenders.sasrec import SASRec, SASRecBCE, SASRecBCEConfig, SASRecConfig
 from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
 from models.space import Choice, Dimension, Float
 
@@ -31,6 +34,14 @@ class Family:
     generative: bool = False
 
 
+SHORT_HISTORY_SPACE: dict[str, Dimension] = {
+    "learning_rate": Float(3e-4, 5e-3, log=True),
+    "dropout": Float(0.1, 0.6),
+    "weight_decay": Float(1e-3, 0.3, log=True),
+    "d_model": Choice((64, 128)),
+    "n_blocks": Choice((1, 2)),
+}
+
 FAMILIES: dict[str, Family] = {
     "popularity": Family(Popularity, PopularityConfig, {"half_life_days": Float(5, 400, log=True)}),
     "repeats": Family(Repeats, RepeatsConfig, {"half_life_days": Float(10, 400, log=True)}),
@@ -45,6 +56,11 @@ FAMILIES: dict[str, Family] = {
             "repeat_weight": Float(0.05, 20, log=True),
         },
     ),
+    "ease": Family(
+        EASE,
+        EASEConfig,
+        {"ridge": Float(1, 2_000, log=True), "history_decay": Float(0.3, 1.0)},
+    ),
     "sasrec": Family(
         SASRec,
         SASRecConfig,
@@ -56,6 +72,9 @@ FAMILIES: dict[str, Family] = {
         },
         trainable=True,
     ),
+    "sasrec-bce": Family(SASRecBCE, SASRecBCEConfig, SHORT_HISTORY_SPACE, trainable=True),
+    "esasrec": Family(ESASRec, ESASRecConfig, SHORT_HISTORY_SPACE, trainable=True),
+    "hstu": Family(HSTU, HSTUConfig, SHORT_HISTORY_SPACE, trainable=True),
     "trie-pointer": Family(
         TriePointer,
         TriePointerConfig,

@@ -73,20 +73,26 @@ def graph_of(data: FitData, *, window: int, decay: float, within_basket: bool) -
     return found
 
 
-def symmetric_cosine(graph: ItemGraph) -> ItemGraph:
-    """(C + C^T) scaled by the square roots of both degrees, so that popular items do not win everywhere."""
-    both = (graph.weights + graph.weights.T).tocsr()
-    degree = np.asarray(both.sum(axis=1)).ravel()
+def cosine(graph: ItemGraph, *, backward_weight: float) -> ItemGraph:
+    """(C + b C^T) scaled by the square roots of both degrees, so that popular items do not win everywhere.
+
+    Args:
+        graph: C, counted forwards.
+        backward_weight: b, what a pair says about the order it did not come in; 1 ignores order.
+    """
+    forward, backward = graph.weights, graph.weights.T
+    degree = np.asarray((forward + backward).sum(axis=1)).ravel()
     scale = sp.diags((1 / np.sqrt(np.maximum(degree, 1e-12))).astype(np.float32))
-    return ItemGraph((scale @ both @ scale).tocsr().astype(np.float32))
+    weighted = forward + backward * np.float32(backward_weight)
+    return ItemGraph((scale @ weighted @ scale).tocsr().astype(np.float32))
 
 
 def strongest(graph: ItemGraph, n_neighbours: int) -> ItemGraph:
-    """Only the `n_neighbours` heaviest entries of each row; ties keep the smaller item id."""
+    """Only the `n_neighbours` entries of each row that are largest in size; ties keep the smaller item id."""
     weights = graph.weights.tocsr()
     weights.sort_indices()
     kept = [
-        start + _heaviest(weights.data[start:stop], n_neighbours)
+        start + _heaviest(np.abs(weights.data[start:stop]), n_neighbours)
         for start, stop in zip(weights.indptr[:-1], weights.indptr[1:], strict=True)
     ]
     keep = np.concatenate(kept)

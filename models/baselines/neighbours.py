@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from data.interactions import Interactions
-from models.item_graph import ItemGraph, graph_of, strongest, symmetric_cosine
+from models.item_graph import ItemGraph, cosine, graph_of, strongest
 from models.recommender import Arrays, Config, FitData, Floats, Mask, Recommendations, top_k
 
 
@@ -80,13 +80,16 @@ class ItemKNNConfig(Config):
 
     window: int = Field(default=1, ge=1, le=20, description="Baskets between the two items of a pair.")
     count_decay: float = Field(default=0.7, gt=0, le=1, description="Weight of one more basket between.")
+    backward_weight: float = Field(
+        default=1.0, ge=0, le=1, description="Weight of a pair the other way round; 1 ignores order."
+    )
     history_decay: float = Field(default=0.97, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=200, ge=1, description="Entries kept for each item.")
     repeat_weight: float = Field(default=2.0, ge=0, description="Weight of an own purchase of the item.")
 
 
 class ItemKNN:
-    """Sequential item-kNN: decayed co-occurrence, symmetric, degree-normalised, summed over the history."""
+    """Sequential item-kNN: decayed co-occurrence, degree-normalised, summed over the history."""
 
     family: ClassVar[str] = "item-knn"
     HISTORY_BASKETS = 50
@@ -98,9 +101,11 @@ class ItemKNN:
 
     @classmethod
     def fit(cls, config: ItemKNNConfig, data: FitData) -> Self:
-        """Count, symmetrise, normalise and prune; an item's own return gets `repeat_weight`."""
+        """Count, add both directions, normalise and prune; an item's own return gets `repeat_weight`."""
         counted = graph_of(data, window=config.window, decay=config.count_decay, within_basket=True)
-        pruned = strongest(symmetric_cosine(counted), config.n_neighbours).weights
+        pruned = strongest(
+            cosine(counted, backward_weight=config.backward_weight), config.n_neighbours
+        ).weights
         own = sp.identity(data.n_items, dtype=np.float32) * np.float32(config.repeat_weight)
         counts = np.bincount(data.events.item, minlength=data.n_items).astype(np.float32)
         return cls(config, ItemGraph((pruned + own).tocsr()), counts / counts.sum())

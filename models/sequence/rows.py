@@ -32,6 +32,11 @@ class Rows:
     day: Tensor
     length: Tensor
 
+    def clock(self) -> Tensor:
+        """Day of every state, the start's being its first event's: float32 [B, T + 1]."""
+        first = self.day[:, :1] if self.day.shape[1] else self.day.new_zeros(len(self.day), 1)
+        return torch.cat([first, self.day], dim=1)
+
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:

@@ -9,8 +9,14 @@ from models.recommender import FitData
 from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
 
 N_ITEMS = 24
+ITEM_IDS = {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2}
 SMALL = {
-    "sasrec": {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
+    "ease": {"history_decay": 0.3, "ridge": 1},
+    "sasrec": ITEM_IDS,
+    "sasrec-bce": ITEM_IDS
+    | {"epochs": 12, "batch_rows": 8, "max_length": 4},  # negatives lie outside a window
+    "esasrec": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
+    "hstu": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
     "trie-pointer": {"epochs": 30, "max_baskets": 8, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
 }
 

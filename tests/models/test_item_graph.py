@@ -1,7 +1,7 @@
 import numpy as np
 
 from data.interactions import Interactions
-from models.item_graph import ItemGraph, count_graph, graph_of, strongest, symmetric_cosine
+from models.item_graph import ItemGraph, cosine, count_graph, graph_of, strongest
 from models.recommender import FitData
 
 
@@ -25,9 +25,12 @@ def test_cosine_by_hand():
     # 0->1 twice, 0->2 once; symmetric degrees 3, 2, 1: w01 = 2 / sqrt(3 * 2), w02 = 1 / sqrt(3)
     events = Interactions.from_histories([[0, 1], [0, 1], [0, 2]])
     counted = count_graph(events, 3, window=1, decay=1.0, within_basket=False)
-    weights = symmetric_cosine(counted).weights.toarray()
+    weights = cosine(counted, backward_weight=1).weights.toarray()
     assert np.isclose(weights[0, 1], 2 / 6**0.5)
     assert np.isclose(weights[2, 0], 1 / 3**0.5)
+    half = cosine(counted, backward_weight=0.5).weights.toarray()  # the same degrees
+    assert np.isclose(half[0, 1], 2 / 6**0.5)
+    assert np.isclose(half[1, 0], 1 / 6**0.5)
 
 
 def test_the_strongest_neighbours_stay():

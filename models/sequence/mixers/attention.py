@@ -23,15 +23,15 @@ class CausalAttention(nn.Module):
         self.project = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
+    def forward(self, x: Tensor, day: Tensor | None = None) -> Tensor:
+        """[B, T, D] -> [B, T, D]; it has no clock."""
         query, key, value = (self._heads(part) for part in self.project(x).chunk(3, dim=-1))
         bias = self._bias(x.shape[1], x)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(x.shape))
         return out
 
-    def at(self, x: Tensor, place: Tensor) -> Tensor:
+    def at(self, x: Tensor, place: Tensor, day: Tensor | None = None) -> Tensor:
         """Position place[b] of row b alone: [B, T, D], int64 [B] -> [B, D]."""
         b, t, d = x.shape
         weight, shift = self.project.weight, self.project.bias

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from data.interactions import Interactions
@@ -14,9 +15,52 @@ def test_the_loss_is_the_mean_cross_entropy_over_targets():
     config = SASRecConfig(d_model=8, max_length=10, dropout=0)
     module = SASRecModule(config, 6).eval()
     [batch] = RowBatches(EVENTS, 6, max_length=10, batch_rows=1).epoch(np.random.default_rng(0))
-    states = module.states(batch.rows.item).flatten(0, 1)[batch.cell]
+    states = module.states(batch.rows).flatten(0, 1)[batch.cell]
     by_hand = [
         -torch.log_softmax(module.scores(states)[query], dim=0)[item]
         for query, item in zip(batch.target_query, batch.target_item, strict=True)
     ]
     assert torch.isclose(module.loss(batch), torch.stack(by_hand).mean())
+
+
+def one_row(**settings):
+    torch.manual_seed(0)
+    module = SASRecModule(SASRecConfig(d_model=8, max_length=10, dropout=0, **settings), 7).eval()
+    [batch] = RowBatches(EVENTS, 7, max_length=10, batch_rows=1).epoch(np.random.default_rng(0))
+    return module, batch
+
+
+def test_with_one_negative_the_loss_needs_one_that_the_row_neither_shows_nor_asks_for():
+    module, batch = one_row(loss="bce")
+    states = module.states(batch.rows).flatten(0, 1)[batch.cell]
+    scores = module.scores(states)
+    only = 6  # of seven items the user has all others
+    by_hand = [
+        -torch.log(torch.sigmoid(scores[query, item])) - torch.log(1 - torch.sigmoid(scores[query, only]))
+        for query, item in zip(batch.target_query, batch.target_item, strict=True)
+    ]
+    assert torch.isclose(module.loss(batch), torch.stack(by_hand).mean())
+
+
+def test_many_sampled_negatives_come_close_to_each_item_as_often():
+    module, batch = one_row(loss="sampled", n_negatives=70_000)
+    # 10,000 of each item but the target: softmax with log(10,000) added to the others
+    scores = module.scores(module.states(batch.rows).flatten(0, 1)[batch.cell])[batch.target_query]
+    others = scores + np.log(10_000)
+    place = torch.arange(len(scores)), batch.target_item
+    others[place] = scores[place]
+    by_hand = torch.nn.functional.cross_entropy(others, batch.target_item)
+    assert module.loss(batch).item() == pytest.approx(by_hand.item(), rel=1e-3)
+
+
+def test_with_a_temperature_the_scores_are_cosines_divided_by_it():
+    module, _ = one_row(temperature=0.1, item_bias=False)
+    hidden = torch.randn(3, 8)
+    cosines = torch.nn.functional.cosine_similarity(hidden[:, None], module.item.weight[None], dim=-1)
+    assert torch.allclose(module.scores(hidden), cosines / 0.1, atol=1e-5)
+
+
+def test_without_an_item_bias_none_is_learned():
+    module, _ = one_row(item_bias=False)
+    assert "bias" not in dict(module.named_parameters())
+    assert module.bias.tolist() == [0] * 7

@@ -53,3 +53,13 @@ def test_the_newest_events_are_laid_out_from_the_left():
     assert rows.item.tolist() == [[8, 9], [0, 0], [5, 0]]
     assert rows.day.tolist() == [[3, 4], [0, 0], [1, 0]]
     assert rows.length.tolist() == [2, 0, 1]
+
+
+def test_the_clock_starts_with_the_first_event():
+    days = [[2 * SECONDS_PER_DAY, 5 * SECONDS_PER_DAY], []]
+    assert newest_rows(Interactions.from_histories([[7, 8], []], days), 9).clock().tolist() == [
+        [2, 2, 5],
+        [0, 0, 0],
+    ]
+    nothing = newest_rows(Interactions.from_histories([[]]), 9)
+    assert nothing.clock().tolist() == [[0]]
