@@ -42,7 +42,7 @@ class Catalogue:
     @cached_property
     def titles(self) -> list[str]:
         """What a person reads: the last two filled text fields, else the key."""
-        rows = zip(*(self.frame[name].to_list() for name in self.text_fields), strict=True)
+        rows = zip(*(self._spoken[name].to_list() for name in self.text_fields), strict=True)
         words = [[str(value) for value in row if value] for row in rows]
         if not words:
             return self.keys
@@ -55,5 +55,21 @@ class Catalogue:
         if not self.text_fields:
             return [""] * len(self)
         columns = [pl.col(name).cast(pl.String).fill_null("") for name in self.text_fields]
-        joined = self.frame.select(pl.concat_str(columns, separator=" ").str.strip_chars())
+        joined = self._spoken.select(pl.concat_str(columns, separator=" ").str.strip_chars())
         return joined.to_series().to_list()
+
+    @cached_property
+    def _spoken(self) -> pl.DataFrame:
+        """The text fields, lists as their words in a row."""
+        schema = self.frame.schema
+        return self.frame.select(_in_words(pl.col(name), schema[name]) for name in self.text_fields)
+
+
+def _in_words(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Lists, also lists of lists, as text; anything else as it is."""
+    if isinstance(kind, pl.Array):
+        values = values.arr.to_list()
+    if isinstance(kind, pl.List | pl.Array):
+        inner = _in_words(pl.element(), kind.inner).cast(pl.String)
+        return values.list.eval(inner).list.join(" ", ignore_nulls=True)
+    return values

@@ -15,9 +15,11 @@ from data.sources.config import SourceConfig
 from data.windows import FilterConfig
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES
-from models.fitting import EncoderConfig
+from models.item_encoders.encoders import EncoderConfig
+from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import Config
-from models.tokenizers.residual_kmeans import TokenizerConfig
+from models.tokenizers.kinds import TokenizerConfig
+from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 from validation.expectations import ValidationConfig
 from validation.gates import GateConfig
 
@@ -113,8 +115,8 @@ class RunConfig(Config):
     windows: WindowsConfig
     filters: FilterConfig = FilterConfig()
     validation: ValidationConfig = ValidationConfig()
-    encoder: EncoderConfig = EncoderConfig()
-    tokenizer: TokenizerConfig = TokenizerConfig()
+    encoder: EncoderConfig = TfidfConfig()
+    tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
     prove: ProveConfig = ProveConfig()

@@ -106,6 +106,7 @@ def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> None:
         encoder=config.encoder,
         tokenizer=config.tokenizer,
         seed=config.seed,
+        threads=config.threads,
     )
 
 
@@ -118,6 +119,7 @@ def _codes(run: Context, name: str, window: Artefact) -> Artefact:
         encoder=config.encoder,
         tokenizer=config.tokenizer,
         seed=config.seed,
+        threads=config.threads,
     )
 
 

@@ -1,26 +1,22 @@
-"""Fitting: the three things the flow asks of this layer: encode items, fit a tokenizer, fit a family."""
+"""Fitting: what the flow asks of this layer: encode items, fit a tokenizer, fit a family."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 
 from data.catalogue import Catalogue
+from data.interactions import Interactions
 from models.families import FAMILIES
-from models.item_encoders.minilm import encode_minilm
-from models.item_encoders.tfidf import TfidfConfig, encode_tfidf
-from models.recommender import Config, Epoch, FitData, Floats, Recommender, Watcher
-from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
-
-
-class EncoderConfig(Config):
-    """Which item encoder."""
-
-    kind: Literal["tfidf", "minilm"] = Field(default="tfidf", description="minilm needs the extra `models`.")
-    size: int = Field(default=64, ge=2, description="Components of tfidf.")
+from models.item_encoders.collaborative import encode_collaborative
+from models.item_encoders.encoders import EncoderConfig, encode
+from models.recommender import Epoch, FitData, Floats, Recommender, Watcher
+from models.tokenizers.kinds import TOKENIZERS, TokenizerConfig
+from models.tokenizers.letter import LetterConfig
+from models.tokenizers.store import ItemCodes
+from models.tokenizers.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +39,50 @@ def use_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
-def encode_items(catalogue: Catalogue, config: EncoderConfig, *, seed: int) -> Floats:
-    """Content vectors: float32 [I, D]. Uses the items' fields only, so a new item can be encoded as well."""
-    if config.kind == "minilm":
-        return encode_minilm(catalogue.texts)
-    return encode_tfidf(catalogue.texts, TfidfConfig(size=config.size), seed=seed)
+def encode_items(
+    catalogue: Catalogue, config: EncoderConfig, *, seed: int, events: Interactions | None = None
+) -> Floats:
+    """Item vectors: float32 [I, D].
+
+    Most encoders use the items' fields only, so a new item can be encoded as well; `collaborative` learns
+    from `events`, which must lie before the cut-off.
+
+    Raises:
+        ValueError: the encoder needs texts, categories or events that are not there.
+    """
+    return encode(catalogue, config, seed=seed, events=events)
 
 
-def fit_tokenizer(vectors: Floats, config: TokenizerConfig, *, seed: int) -> ResidualKMeans:
-    """A tokenizer on float32 [I, D]; `.table(vectors)` gives the semantic IDs."""
-    return ResidualKMeans.fit(vectors, config, seed=seed)
+def fit_tokenizer(
+    vectors: Floats, config: TokenizerConfig, *, seed: int, teacher: Floats | None = None
+) -> Tokenizer:
+    """A tokenizer on float32 [I, D]; `.table(vectors)` gives the semantic IDs. See `Tokenizer.fit`."""
+    return TOKENIZERS[config.kind].tokenizer.fit(vectors, config, seed=seed, teacher=teacher)
+
+
+def fit_codes(
+    catalogue: Catalogue,
+    events: Interactions,
+    encoder: EncoderConfig,
+    tokenizer: TokenizerConfig,
+    *,
+    seed: int,
+) -> ItemCodes:
+    """Vectors, tokenizer and semantic IDs of a window; the teacher of a tokenizer that needs one too.
+
+    Args:
+        catalogue: the window's items.
+        events: the window's training events.
+        encoder: items to vectors.
+        tokenizer: vectors to codes.
+        seed: of everything random.
+    """
+    vectors = encode_items(catalogue, encoder, seed=seed, events=events)
+    teacher = None
+    if isinstance(tokenizer, LetterConfig):
+        teacher = encode_collaborative(events, len(catalogue), tokenizer.teacher, seed=seed)
+    fitted = fit_tokenizer(vectors, tokenizer, seed=seed, teacher=teacher)
+    return ItemCodes(vectors, fitted, fitted.table(vectors))
 
 
 def fit_family(

@@ -18,7 +18,7 @@ from flows.environment import home
 from flows.tasks.evaluate import in_ids_of
 from models import bundle
 from models.families import FAMILIES
-from models.fitting import encode_items, fit_family, fit_tokenizer, use_threads
+from models.fitting import fit_codes, fit_family, use_threads
 from models.recommender import NO_ITEM, FitData, Recommendations, Recommender
 from validation.evaluate import evaluate
 from validation.report import Report
@@ -94,7 +94,6 @@ def _model(subject: str, config: RunConfig, window: Window) -> tuple[Recommender
 
 def _fitted(family: str, config: RunConfig, window: Window) -> Recommender:
     """Without tuning: the settings of the config, else the family's defaults."""
-    vectors = encode_items(window.catalogue, config.encoder, seed=config.seed)
-    codes = fit_tokenizer(vectors, config.tokenizer, seed=config.seed).table(vectors)
-    data = FitData(window.train, len(window.catalogue), vectors, codes)
+    codes = fit_codes(window.catalogue, window.train, config.encoder, config.tokenizer, seed=config.seed)
+    data = FitData(window.train, len(window.catalogue), codes.vectors, codes.table)
     return fit_family(family, config.families.get(family, {}), data, seed=config.seed).recommender

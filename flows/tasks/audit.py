@@ -13,10 +13,11 @@ from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import CODES
 from models.baselines.popularity import Popularity, PopularityConfig
-from models.fitting import EncoderConfig, encode_items, fit_tokenizer
+from models.fitting import fit_codes, use_threads
+from models.item_encoders.encoders import EncoderConfig
 from models.item_graph import count_graph
 from models.recommender import Arrays, FitData
-from models.tokenizers.residual_kmeans import TokenizerConfig
+from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.store import ItemCodes, load_codes
 from validation.leakage import RULES, differences, visible
 from validation.leakage import audit as audit_window
@@ -39,15 +40,18 @@ def audit(
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
     seed: int,
+    threads: int,
 ) -> None:
     """Leaves audit.json. Recomputes the window from raw rows, then learns once more beside another future.
 
     For the second part every event after the cut-off is replaced by a random one. Window, item vectors,
-    codebooks, semantic IDs, item graph and popularity must be the same to the bit as those of this run.
+    tokenizer, semantic IDs, item graph and popularity must be the same to the bit as those of this run.
+    Encoders and tokenizers that learn from events are fitted anew on those of the other window.
 
     Raises:
         LeakFound: a rule does not hold.
     """
+    use_threads(threads)
     real, held_out = open_snapshot(Path(snapshot.path)), open_window(run, window)
     found = audit_window(held_out, real, filters)
     cutoff, until = run.config.windows.bounds(name)
@@ -63,9 +67,7 @@ def audit(
 
 def refit(window: Window, encoder: EncoderConfig, tokenizer: TokenizerConfig, seed: int) -> ItemCodes:
     """What the tokenizer step makes of a window."""
-    vectors = encode_items(window.catalogue, encoder, seed=seed)
-    fitted = fit_tokenizer(vectors, tokenizer, seed=seed)
-    return ItemCodes(vectors, fitted.codebooks, fitted.table(vectors))
+    return fit_codes(window.catalogue, window.train, encoder, tokenizer, seed=seed)
 
 
 def learned(window: Window, codes: ItemCodes) -> Arrays:
@@ -74,9 +76,7 @@ def learned(window: Window, codes: ItemCodes) -> Arrays:
     graph = count_graph(data.events, data.n_items, window=1, decay=1.0, within_basket=False)
     return {
         **visible(window),
-        "vectors": codes.vectors,
-        "codebooks": codes.codebooks,
-        "codes": codes.table.codes,
+        **codes.arrays(),
         **graph.to_arrays(),
         **Popularity.fit(PopularityConfig(), data).state(),
     }

@@ -6,11 +6,11 @@ from flows.context import Context
 from flows.files import write_json
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
-from models.fitting import EncoderConfig, encode_items
-from models.fitting import fit_tokenizer as fit
+from models.fitting import fit_codes, use_threads
+from models.item_encoders.encoders import EncoderConfig
 from models.recommender import FitData
+from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.quality import quality
-from models.tokenizers.residual_kmeans import TokenizerConfig
 from models.tokenizers.store import load_codes, save_codes
 
 CODES = "codes.safetensors"
@@ -26,14 +26,16 @@ def fit_tokenizer(
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
     seed: int,
+    threads: int,
 ) -> None:
     """Leaves codes.safetensors and quality.json (collisions, use per level, reconstruction)."""
-    vectors = encode_items(open_window(run, window).catalogue, encoder, seed=seed)
-    fitted = fit(vectors, tokenizer, seed=seed)
-    table = fitted.table(vectors)
-    save_codes(draft / CODES, vectors, fitted, table)
-    report = quality(table, fitted, vectors).to_dict()
-    write_json(draft / "quality.json", {"generation": table.generation, **report})
+    use_threads(threads)
+    learned = open_window(run, window)
+    codes = fit_codes(learned.catalogue, learned.train, encoder, tokenizer, seed=seed)
+    save_codes(draft / CODES, codes)
+    report = quality(codes.table, codes.tokenizer, codes.vectors).to_dict()
+    head = {"generation": codes.table.generation, "kind": tokenizer.kind}
+    write_json(draft / "quality.json", {**head, **report})
 
 
 def fit_data(run: Context, window: Artefact, codes: Artefact) -> FitData:

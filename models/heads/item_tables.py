@@ -21,10 +21,10 @@ class InputTable(nn.Module):
 
     def __init__(self, codes: CodeTable, content: Floats, d_model: int) -> None:
         super().__init__()
-        self.codes = nn.ModuleList([nn.Embedding(size, d_model) for size in codes.sizes[:-1]])
+        self.codes = nn.ModuleList([nn.Embedding(size, d_model) for size in codes.semantic_sizes])
         self.content = nn.Linear(content.shape[1], d_model, bias=False)
         self.free = nn.Parameter(torch.zeros(len(codes), d_model))
-        self.register_buffer("item_codes", torch.from_numpy(codes.codes[:, :-1].copy()))
+        self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()))
         self.register_buffer("item_content", torch.from_numpy(content.copy()))
         for weight in self.codes.parameters():
             nn.init.normal_(weight, std=d_model**-0.5)

@@ -1,1 +1,1 @@
-"""Item encoders: an item's fields to a vector; no interaction needed."""
+"""Item encoders: an item's fields to a vector; what needs interactions says so."""

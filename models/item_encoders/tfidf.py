@@ -1,5 +1,7 @@
 """TF-IDF + SVD: item texts to dense vectors (latent semantic analysis, Deerwester et al. 1990)."""
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 from sklearn.decomposition import TruncatedSVD
@@ -11,6 +13,7 @@ from models.recommender import Config, Floats
 class TfidfConfig(Config):
     """Size of the vectors."""
 
+    kind: Literal["tfidf"] = "tfidf"
     size: int = Field(default=64, ge=2, description="D, components kept; fewer if the texts have fewer.")
 
 

@@ -97,6 +97,16 @@ class CodeTable:
         """L, the collision digit included."""
         return len(self.sizes)
 
+    @property
+    def semantic(self) -> Ints:
+        """What the tokenizer said: the codes without the collision digit, int64 [I, L - 1]; rows may be equal."""
+        return self.codes[:, :-1]
+
+    @property
+    def semantic_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each level but the collision digit, L - 1 entries."""
+        return self.sizes[:-1]
+
     @cached_property
     def generation(self) -> str:
         """Name of this vocabulary: 12 hex digits of the content's SHA-256."""

@@ -34,7 +34,7 @@ def asked(tmp_path: Path) -> dict[str, object]:
     snapshot = write_snapshot(load_source(config.source), place.home.snapshots)
     given = Artefact(str(snapshot.path), snapshot.digest)
     window = split.fn(run=place, snapshot=given, name="valid", windows=config.windows, filters=config.filters)
-    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "seed": 0}
+    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "seed": 0, "threads": 1}
     codes = fit_tokenizer.fn(run=place, name="valid", window=window, **learning)
     return {
         "run": place,

@@ -6,7 +6,7 @@ import pytest
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.fitting import fit_family
 from models.recommender import FitData
-from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
+from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 
 N_ITEMS = 24
 ITEM_IDS = {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2}
@@ -33,7 +33,7 @@ def circle(n_users: int, length: int, seed: int) -> Interactions:
 def fit_data() -> FitData:
     events = circle(n_users=120, length=18, seed=0)
     vectors = np.random.default_rng(1).normal(size=(N_ITEMS, 6)).astype(np.float32)
-    tokenizer = ResidualKMeans.fit(vectors, TokenizerConfig(n_levels=2, codebook_size=4), seed=0)
+    tokenizer = ResidualKMeans.fit(vectors, ResidualKMeansConfig(n_levels=2, codebook_size=4), seed=0)
     return FitData(events, N_ITEMS, vectors, tokenizer.table(vectors))
 
 

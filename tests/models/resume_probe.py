@@ -14,11 +14,11 @@ from conftest import circle
 from models.fitting import fit_family, use_threads
 from models.recommender import FitData
 from models.recommenders import trie_pointer
-from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
+from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 
 use_threads(1)
 vectors = np.random.default_rng(1).normal(size=(24, 6)).astype(np.float32)
-codes = ResidualKMeans.fit(vectors, TokenizerConfig(n_levels=2, codebook_size=4), seed=0).table(vectors)
+codes = ResidualKMeans.fit(vectors, ResidualKMeansConfig(n_levels=2, codebook_size=4), seed=0).table(vectors)
 data = FitData(circle(n_users=120, length=18, seed=0), 24, vectors, codes)
 steps = 0
 if sys.argv[2] == "epoch 2":

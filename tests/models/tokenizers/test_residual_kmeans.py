@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from models.tokenizers.quality import quality
-from models.tokenizers.residual_kmeans import ResidualKMeans, TokenizerConfig
+from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 
-CONFIG = TokenizerConfig(n_levels=2, codebook_size=4)
+CONFIG = ResidualKMeansConfig(n_levels=2, codebook_size=4)
 
 
 def planted():
@@ -55,7 +55,7 @@ def test_vectors_that_are_not_finite_are_refused():
 def test_quality_of_equal_items():
     # six items on two distinct vectors: 4 of 6 need a digit above 0; both codes used evenly
     vectors = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)
-    tokenizer = ResidualKMeans.fit(vectors, TokenizerConfig(n_levels=1, codebook_size=2), seed=0)
+    tokenizer = ResidualKMeans.fit(vectors, ResidualKMeansConfig(n_levels=1, codebook_size=2), seed=0)
     report = quality(tokenizer.table(vectors), tokenizer, vectors)
     assert report.collision_share == pytest.approx(4 / 6)
     assert report.largest_collision == 3
