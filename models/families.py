@@ -8,6 +8,7 @@ from models.baselines.neighbours import ItemKNN, ItemKNNConfig, Transitions, Tra
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.baselines.repeats import Repeats, RepeatsConfig
 from models.recommender import Config
+from models.recommenders.encore import Encore, EncoreConfig
 from models.recommenders.esasrec import ESASRec, ESASRecConfig
 from models.recommenders.hstu import HSTU, HSTUConfig
 from models.recommenders.sasrec import SASRec, SASRecBCE, SASRecBCEConfig, SASRecConfig
@@ -83,6 +84,18 @@ FAMILIES: dict[str, Family] = {
             "dropout": Float(0.05, 0.5),
             "weight_decay": Float(1e-3, 0.2, log=True),
             "pointer_width": Choice((32, 64)),
+        },
+        trainable=True,
+        generative=True,
+    ),
+    "encore": Family(
+        Encore,
+        EncoreConfig,
+        {
+            "learning_rate": Float(1e-3, 5e-3, log=True),
+            "dropout": Float(0.2, 0.6),
+            "weight_decay": Float(0.01, 0.3, log=True),
+            "id_dropout": Float(0.0, 0.5),
         },
         trainable=True,
         generative=True,

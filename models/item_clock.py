@@ -91,4 +91,5 @@ def _kernel(looks_ahead: bool) -> NDArray[np.float32]:
     offset = np.arange(-reach, reach + 1)  # convolution: a positive offset is an earlier event
     weight = np.exp(-0.5 * (offset / KNOTS_PER_WIDTH) ** 2)
     weight[offset < 0] *= looks_ahead
-    return (weight / weight.sum()).astype(np.float32)
+    shares: NDArray[np.float32] = (weight / weight.sum()).astype(np.float32)
+    return shares

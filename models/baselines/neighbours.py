@@ -14,12 +14,12 @@ from models.item_graph import ItemGraph, cosine, graph_of, strongest
 from models.recommender import Arrays, Config, FitData, Floats, Mask, Recommendations, top_k
 
 
-def neighbour_scores(graph: ItemGraph, histories: Interactions, *, decay: float, n_baskets: int) -> Floats:
-    """Sum of the graph's rows of the newest baskets: float32 [B, I].
+def history_weights(histories: Interactions, n_items: int, *, decay: float, n_baskets: int) -> sp.csr_matrix:
+    """How much each item of a history counts: CSR float32 [B, I].
 
     Args:
-        graph: item to item weights.
         histories: B rows.
+        n_items: I.
         decay: weight of one basket further back.
         n_baskets: how many of the newest baskets count.
     """
@@ -28,8 +28,13 @@ def neighbour_scores(graph: ItemGraph, histories: Interactions, *, decay: float,
     newest[filled] = histories.basket[histories.offsets[1:][filled] - 1]
     back = np.repeat(newest, histories.lengths) - histories.basket
     weight = np.where(back < n_baskets, float(decay) ** back, 0.0).astype(np.float32)
-    shape = (histories.n_users, graph.weights.shape[0])
-    query = sp.csr_matrix((weight, histories.item, histories.offsets), shape=shape)
+    return sp.csr_matrix((weight, histories.item, histories.offsets), shape=(histories.n_users, n_items))
+
+
+def neighbour_scores(graph: ItemGraph, histories: Interactions, *, decay: float, n_baskets: int) -> Floats:
+    """Sum of the graph's rows of the items of a history, as weighted by `history_weights`: float32 [B, I]."""
+    n_items = graph.weights.shape[0]
+    query = history_weights(histories, n_items, decay=decay, n_baskets=n_baskets)
     return np.asarray((query @ graph.weights).todense(), dtype=np.float32)
 
 

@@ -4,7 +4,7 @@ The id part starts at zero and stays there for an item without a training event,
 codes then place among the others. Dims: I items, L levels, C content size, D model size.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,23 +49,28 @@ class ItemViews(nn.Module):
         self.views, self.id_dropout = views, id_dropout
         self.id = nn.Parameter(torch.zeros(len(codes), d_model)) if "id" in views else None
         self.project = nn.Linear(content.shape[1], d_model, bias=False) if "content" in views else None
-        sizes = codes.sizes[:-1] if "codes" in views else ()
+        sizes = codes.semantic_sizes if "codes" in views else ()
         self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
-        self.register_buffer("item_codes", torch.from_numpy(codes.codes[:, :-1].copy()))
+        self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()))
         self.register_buffer("content", torch.from_numpy(content.copy()))
         self.register_buffer("known", torch.from_numpy(known.copy()))
         for weight in (*self.digits.parameters(), *([] if self.project is None else [self.project.weight])):
             nn.init.normal_(weight, std=d_model**-0.5)
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """Embeddings of the codes of each digit: m of [K, D]."""
+        return [cast(Tensor, table.weight) for table in self.digits]
+
     def forward(self) -> Tensor:
         """All items: [I, D]."""
-        parts = []
+        parts: list[Tensor] = []
         if self.id is not None:
             heard = self.known[:, None].to(self.id.dtype)
             parts.append(self.id * functional.dropout(heard, self.id_dropout, self.training))
         if self.project is not None:
             parts.append(self.project(self.content))
         if len(self.digits):
-            embedded = [table(self.item_codes[:, level]) for level, table in enumerate(self.digits)]
+            embedded = [table[self.item_codes[:, level]] for level, table in enumerate(self.tables)]
             parts.append(torch.stack(embedded).mean(0))
         return torch.stack(parts).sum(0)

@@ -113,15 +113,10 @@ class EncoreModule(nn.Module):
             loss = loss + self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
         return loss
 
-    def newest_state(self, rows: Rows, items: Tensor) -> Tensor:
-        """State after the last event of each row: [B, D]."""
+    def newest_state(self, rows: Rows, items: Tensor, day: Tensor) -> Tensor:
+        """State after the last event of each row, which was on `day` (float [B]): [B, D]."""
         hidden = self.trunk.at(self.inputs(rows, items), rows.length)
-        if self.outer is None:
-            return hidden
-        place = (rows.length - 1).clamp(min=0)[:, None]
-        day = torch.where(rows.length > 0, rows.day.gather(1, place)[:, 0], torch.inf)
-        out: Tensor = hidden + self.outer(day)
-        return out
+        return hidden if self.outer is None else hidden + self.outer(day)
 
     def scores(self, hidden: Tensor, items: Tensor, code_score: float) -> Tensor:
         """Logits of all items: [B, D], [I, D] -> [B, I]."""
@@ -167,7 +162,7 @@ class Encore:
         watch: Watcher | None = None,
         checkpoint: Path | None = None,
         stop_after: int | None = None,
-    ) -> tuple[Self, Trained]:
+    ) -> tuple["Encore", Trained]:
         """Train the network, then find the mixture; arguments as in `training.train`.
 
         The config of what comes back holds the mixture that was found; a refit without `validate` takes the
@@ -178,8 +173,8 @@ class Encore:
         module = _module(config, data.codes, data.vectors, known, *_moments(config, data.events))
         graph, clock = _counts(config, data), _clock(config, data)
 
-        def made(mixture: dict[str, float]) -> Self:
-            return cls(config.model_copy(update=mixture), data.codes, module, graph, clock)
+        def made(mixture: dict[str, float]) -> Encore:
+            return Encore(config.model_copy(update=mixture), data.codes, module, graph, clock)
 
         trained = train(
             module,
@@ -220,8 +215,9 @@ class Encore:
 
     def _network(self, histories: Interactions) -> Probabilities:
         rows = newest_rows(histories, self.config.max_length)
+        day = torch.from_numpy(_newest_day(histories))
         with torch.inference_mode():
-            hidden = self.module.newest_state(rows, self.items)
+            hidden = self.module.newest_state(rows, self.items, day)
             return self.module.scores(hidden, self.items, self.config.code_score).numpy()
 
     def _evidence(self, histories: Interactions) -> Probabilities:

@@ -41,7 +41,9 @@ class FSQConfig(Config):
     kind: Literal["fsq"] = "fsq"
     n_levels: int = Field(default=4, ge=1, le=64, description="L, slots before the collision digit.")
     grid: tuple[int, ...] = Field(
-        default=(8, 8, 8, 6, 5), min_length=1, description="Values of each rounded number; their product is K."
+        default=(8, 8, 8, 6, 5),
+        min_length=1,
+        description="Values of each rounded number; their product is K.",
     )
     hidden: int = Field(default=256, ge=1, description="Width of the decoder.")
     batch_rows: int = Field(default=256, ge=1)

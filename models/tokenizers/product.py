@@ -29,7 +29,9 @@ class ProductConfig(Config):
     kind: Literal["product"] = "product"
     n_levels: int = Field(default=16, ge=1, le=64, description="L, slots before the collision digit.")
     codebook_size: int = Field(default=256, ge=2, le=65_536, description="K, codes of each slot.")
-    rotations: int = Field(default=20, ge=0, description="Rounds of fitting the rotation; 0 keeps a random one.")
+    rotations: int = Field(
+        default=20, ge=0, description="Rounds of fitting the rotation; 0 keeps a random one."
+    )
     iterations: int = Field(default=20, ge=1, description="Rounds of k-means after that.")
 
 

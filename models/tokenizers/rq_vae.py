@@ -10,7 +10,6 @@ Dims: I items, D vector size, Z latent size, L levels, K codes of a level, B row
 
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -44,7 +43,9 @@ class ResidualVAEConfig(Config):
 
     n_levels: int = Field(default=3, ge=1, le=8, description="L, levels before the collision digit.")
     codebook_size: int = Field(default=256, ge=2, le=65_536, description="K, codes of each level.")
-    hidden: tuple[int, ...] = Field(default=(256, 128), description="Widths of the encoder; the decoder mirrors.")
+    hidden: tuple[int, ...] = Field(
+        default=(256, 128), description="Widths of the encoder; the decoder mirrors."
+    )
     latent: int = Field(default=32, ge=1, description="Z.")
     commitment: float = Field(default=0.25, ge=0, description="Pull of the latents towards their codes.")
     batch_rows: int = Field(default=512, ge=1)

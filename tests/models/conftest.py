@@ -17,6 +17,16 @@ SMALL = {
     | {"epochs": 12, "batch_rows": 8, "max_length": 4},  # negatives lie outside a window
     "esasrec": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
     "hstu": ITEM_IDS | {"epochs": 8, "batch_rows": 8, "n_negatives": 8, "negative_draws": 8},
+    "encore": {
+        "epochs": 12,
+        "batch_rows": 8,
+        "max_length": 16,
+        "d_model": 32,
+        "dropout": 0.0,
+        "id_dropout": 0.0,
+        "learning_rate": 1e-2,
+        "count_share": 0.0,
+    },
     "trie-pointer": {"epochs": 30, "max_baskets": 8, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
 }
 
