@@ -29,8 +29,8 @@ class CategoriesConfig(Config):
     kind: Literal["categories"] = "categories"
     fields: tuple[str, ...] = Field(
         default=(),
-        description="Columns of the items. Without any: those that hold lists, and those of text whose values "
-        "repeat (at most half as many values as items).",
+        description="Columns of the items. Without any: those that hold lists, and those of text whose "
+        "values repeat (at most half as many values as items).",
     )
     separator: str | None = Field(
         default=None, min_length=1, description="Cuts text values into lists, as '|' does in a CSV file."
@@ -106,9 +106,7 @@ def _features(items: pl.DataFrame, field: str, separator: str | None) -> list[di
             f"encoder.fields must hold text, integers or lists of them, but {field!r} is {column.dtype}: "
             "leave it out, or convert it to text."
         )
-    return [
-        {f"{field}={word}": 1.0 for word in _words(value, separator)} for value in column.to_list()
-    ]
+    return [{f"{field}={word}": 1.0 for word in _words(value, separator)} for value in column.to_list()]
 
 
 def _words(value: Any, separator: str | None) -> Iterator[str]:

@@ -131,7 +131,9 @@ class Letter(RQVAE):
 
 def _checked_teacher(teacher: Floats | None, n_items: int) -> Floats:
     if teacher is None or teacher.ndim != 2 or len(teacher) != n_items or not np.isfinite(teacher).all():
-        came = "none" if teacher is None else f"{list(teacher.shape)}, all finite: {np.isfinite(teacher).all()}"
+        came = (
+            "none" if teacher is None else f"{list(teacher.shape)}, all finite: {np.isfinite(teacher).all()}"
+        )
         raise ValueError(
             f"letter needs a finite teacher vector for each of the {n_items} items, but got {came}: give "
             "collaborative vectors (item_encoders/collaborative.py), or choose rq-vae."

@@ -29,7 +29,9 @@ class ProductConfig(Config):
     kind: Literal["product"] = "product"
     n_levels: int = Field(default=16, ge=1, le=64, description="L, slots before the collision digit.")
     codebook_size: int = Field(default=256, ge=2, le=65_536, description="K, codes of each slot.")
-    rotations: int = Field(default=20, ge=0, description="Rounds of fitting the rotation; 0 keeps a random one.")
+    rotations: int = Field(
+        default=20, ge=0, description="Rounds of fitting the rotation; 0 keeps a random one."
+    )
     iterations: int = Field(default=20, ge=1, description="Rounds of k-means after that.")
 
 
@@ -89,7 +91,7 @@ class Product(Tokenizer):
 
 
 def random_rotation(size: int, n_slots: int, seed: int) -> Wide:
-    """float64 [L * W, D] with orthonormal columns, W = D / L rounded up; spreads what is large over all slots.
+    """float64 [L * W, D], orthonormal columns, W = D / L rounded up; spreads what is large over all slots.
 
     Args:
         size: D.

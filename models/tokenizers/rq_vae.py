@@ -1,8 +1,8 @@
 """RQ-VAE: an auto-encoder whose latent is a sum of learned code vectors, coarse to fine.
 
 The tokenizer of TIGER (Rajput et al. 2023, arXiv:2305.05065, section 3.1): encoder, residual quantisation,
-decoder; reconstruction + codebook + commitment loss, gradient straight through the rounding, codebooks started
-by k-means. Codes that nobody uses are put back among the residuals that come by (Dhariwal et al. 2020,
+decoder; reconstruction + codebook + commitment loss, gradient straight through the choice of codes, codebooks
+started by k-means. Codes that nobody uses are put back among the residuals (Dhariwal et al. 2020,
 arXiv:2005.00341, section 3.1). Departures: the auto-encoder is trained without quantisation first, so that
 k-means starts in latents that mean something, and inputs are standardised.
 Dims: I items, D vector size, Z latent size, L levels, K codes of a level, B rows of a batch.
@@ -10,7 +10,6 @@ Dims: I items, D vector size, Z latent size, L levels, K codes of a level, B row
 
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -44,7 +43,9 @@ class ResidualVAEConfig(Config):
 
     n_levels: int = Field(default=3, ge=1, le=8, description="L, levels before the collision digit.")
     codebook_size: int = Field(default=256, ge=2, le=65_536, description="K, codes of each level.")
-    hidden: tuple[int, ...] = Field(default=(256, 128), description="Widths of the encoder; the decoder mirrors.")
+    hidden: tuple[int, ...] = Field(
+        default=(256, 128), description="Widths of the encoder; the decoder mirrors."
+    )
     latent: int = Field(default=32, ge=1, description="Z.")
     commitment: float = Field(default=0.25, ge=0, description="Pull of the latents towards their codes.")
     batch_rows: int = Field(default=512, ge=1)
