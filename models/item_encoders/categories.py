@@ -29,8 +29,8 @@ class CategoriesConfig(Config):
     kind: Literal["categories"] = "categories"
     fields: tuple[str, ...] = Field(
         default=(),
-        description="Columns of the items. Without any: those that hold lists, and those of text whose values "
-        "repeat (at most half as many values as items).",
+        description="Columns of the items. Without any: those that hold lists, and those of text whose "
+        "values repeat (at most half as many values as items).",
     )
     separator: str | None = Field(
         default=None, min_length=1, description="Cuts text values into lists, as '|' does in a CSV file."

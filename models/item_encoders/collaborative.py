@@ -1,4 +1,4 @@
-"""Collaborative: the item table of a SASRec that was trained on the events; who is bought by whom, no content.
+"""Collaborative: the item table of a SASRec trained on the events; who buys what together, no content.
 
 The collaborative vectors of LETTER (Wang et al. 2024, arXiv:2405.07314, section 3.2), there from SASRec too.
 Dims: I items, D vector size.

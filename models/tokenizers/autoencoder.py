@@ -5,6 +5,7 @@ Dims: I items, D vector size, B rows of a batch.
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -70,7 +71,7 @@ class Standardise(nn.Module):
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers between `sizes` with ReLU in between, none at the end."""
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -99,12 +99,12 @@ class CodeTable:
 
     @property
     def semantic(self) -> Ints:
-        """What the tokenizer said: the codes without the collision digit, int64 [I, L - 1]; rows may be equal."""
+        """The codes without the collision digit: int64 [I, L - 1]; rows may be equal."""
         return self.codes[:, :-1]
 
     @property
     def semantic_sizes(self) -> tuple[int, ...]:
-        """Number of codes of each level but the collision digit, L - 1 entries."""
+        """Codes of each level without the collision digit, L - 1 entries."""
         return self.sizes[:-1]
 
     @cached_property

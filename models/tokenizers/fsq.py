@@ -5,7 +5,7 @@ the vector is cut into slots, each slot is projected to a few numbers, these are
 decoder rebuilds the vector from all slots. Departures from RecGPT, whose vectors are a sentence encoder's: a
 random rotation before the cut, so that slots of SVD components carry alike; a projection of its own for each
 slot; an MLP decoder instead of a transformer; squared instead of absolute error.
-Dims: I items, D vector size, L slots, W = D / L numbers of a slot, G rounded numbers of a slot, K = prod(grid).
+Dims: I items, D vector size, L slots of W = D / L numbers, G rounded numbers of a slot, K = prod(grid).
 """
 
 import math
@@ -58,7 +58,7 @@ class Grid(nn.Module):
     half a step off the middle, so that all of them can be reached.
     """
 
-    half: Tensor
+    reach: Tensor
     offset: Tensor
     shift: Tensor
     middle: Tensor
@@ -68,16 +68,19 @@ class Grid(nn.Module):
     def __init__(self, grid: tuple[int, ...]) -> None:
         super().__init__()
         sizes = torch.tensor(grid)
-        half = (sizes - 1) * (1 - MARGIN) / 2
+        reach = (sizes - 1) * (1 - MARGIN) / 2
         offset = torch.where(sizes % 2 == 0, 0.5, 0.0)
+        self.register_buffer("reach", reach, persistent=False)
+        self.register_buffer("offset", offset, persistent=False)
+        self.register_buffer("shift", torch.tan(offset / reach), persistent=False)
+        self.register_buffer("middle", sizes // 2, persistent=False)
+        self.register_buffer("values", sizes, persistent=False)
         basis = torch.cumprod(torch.tensor([1, *grid[:-1]]), 0)
-        parts = {"half": half, "offset": offset, "shift": torch.tan(offset / half), "middle": sizes // 2}
-        for name, value in {**parts, "basis": basis, "values": sizes}.items():
-            self.register_buffer(name, value, persistent=False)
+        self.register_buffer("basis", basis, persistent=False)
 
     def round(self, z: Tensor) -> Tensor:
         """Free numbers [..., G] -> grid points in [-1, 1]; the gradient passes as if nothing was rounded."""
-        bounded = torch.tanh(z + self.shift) * self.half - self.offset
+        bounded = torch.tanh(z + self.shift) * self.reach - self.offset
         rounded = bounded + (bounded.round() - bounded).detach()
         return rounded / self.middle
 
@@ -89,7 +92,7 @@ class Grid(nn.Module):
     def points(self, ids: Tensor) -> Tensor:
         """The inverse of `ids`."""
         digits = ids[..., None] // self.basis % self.values
-        return (digits - self.middle).to(self.half.dtype) / self.middle
+        return (digits - self.middle).to(self.reach.dtype) / self.middle
 
 
 class FSQModule(nn.Module):

@@ -91,7 +91,7 @@ class Product(Tokenizer):
 
 
 def random_rotation(size: int, n_slots: int, seed: int) -> Wide:
-    """float64 [L * W, D] with orthonormal columns, W = D / L rounded up; spreads what is large over all slots.
+    """float64 [L * W, D], orthonormal columns, W = D / L rounded up; spreads what is large over all slots.
 
     Args:
         size: D.

@@ -1,8 +1,8 @@
 """RQ-VAE: an auto-encoder whose latent is a sum of learned code vectors, coarse to fine.
 
 The tokenizer of TIGER (Rajput et al. 2023, arXiv:2305.05065, section 3.1): encoder, residual quantisation,
-decoder; reconstruction + codebook + commitment loss, gradient straight through the rounding, codebooks started
-by k-means. Codes that nobody uses are put back among the residuals that come by (Dhariwal et al. 2020,
+decoder; reconstruction + codebook + commitment loss, gradient straight through the choice of codes, codebooks
+started by k-means. Codes that nobody uses are put back among the residuals (Dhariwal et al. 2020,
 arXiv:2005.00341, section 3.1). Departures: the auto-encoder is trained without quantisation first, so that
 k-means starts in latents that mean something, and inputs are standardised.
 Dims: I items, D vector size, Z latent size, L levels, K codes of a level, B rows of a batch.

@@ -1,7 +1,7 @@
 """Tokenizer: the contract that every way of turning item vectors into codes keeps.
 
-Knows no collision digit but in `table` and `extend`, which are the same for all kinds. Dims: I items, D vector
-size, L levels of codes (slots, where they have no order), K codes of a level.
+Knows no collision digit but in `table` and `extend`, which are the same for all kinds. Dims: I items,
+D vector size, L levels of codes (slots, where they have no order), K codes of a level.
 """
 
 from abc import abstractmethod

@@ -66,9 +66,12 @@ def test_a_window_that_was_cut_too_late_stops_the_run(asked, monkeypatch):
 def test_a_tokenizer_that_reads_the_targets_stops_the_run(asked, monkeypatch):
     def peeking(window, *settings):
         codes = honest(window, *settings)
-        return replace(codes, codebooks=codes.codebooks + np.float32(window.target.sum()))
+        moved = codes.tokenizer.codebooks + np.float32(window.target.sum())
+        return replace(codes, tokenizer=replace(codes.tokenizer, codebooks=moved))
 
     honest = audit_task.refit
     monkeypatch.setattr(audit_task, "refit", peeking)
-    with pytest.raises(LeakFound, match="nothing learned may depend on later events, but 'codebooks' does"):
+    with pytest.raises(
+        LeakFound, match=r"nothing learned may depend on later events, but 'tokenizer\.codebooks' does"
+    ):
         audit.fn(**asked)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.config import ConfigError, load
+from models.tokenizers.product import ProductConfig
+from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GOOD = """
@@ -48,6 +50,19 @@ def test_windows_in_days_end_with_the_day_of_the_newest_event(tmp_path):
         config.windows.bounds("test")
 
 
+def test_a_tokenizer_without_a_kind_is_residual_kmeans(tmp_path):
+    config = load(written(tmp_path, GOOD + "[tokenizer]\nn_levels = 3"))
+    assert config.tokenizer == ResidualKMeansConfig(n_levels=3) != load(written(tmp_path, GOOD)).tokenizer
+
+
+def test_tokenizer_and_encoder_are_chosen_by_kind(tmp_path):
+    tokenizer = '[tokenizer]\nkind = "product"\nn_levels = 8\n'
+    encoder = '[encoder]\nkind = "mix"\nparts = ["tfidf", "categories"]'
+    config = load(written(tmp_path, GOOD + tokenizer + encoder))
+    assert config.tokenizer == ProductConfig(n_levels=8)
+    assert [part.encoder.kind for part in config.encoder.parts] == ["tfidf", "categories"]
+
+
 def test_windows_by_date_stay_where_they_are(tmp_path):
     config = load(written(tmp_path, GOOD))
     assert config.at(0) == config
@@ -63,6 +78,9 @@ def test_windows_by_date_stay_where_they_are(tmp_path):
         (GOOD + "[gate]\nmin_users = 0", r"run.toml: gate.min_users: .*greater than or equal to 1 \(got 0\)"),
         (GOOD.replace("2017-12-01", "2017-10-01"), r"run.toml: windows: .*must follow each other"),
         (GOOD.replace('"synthetic"', '"nope"'), r"run.toml: source: .*'nope'"),
+        (GOOD + '[tokenizer]\nkind = "nope"', r"run.toml: tokenizer: .*'nope'.*'residual-kmeans'"),
+        (GOOD + "[tokenizer]\nn_slots = 3", r"run.toml: tokenizer.*n_slots: Extra inputs"),
+        (GOOD + '[encoder]\nkind = "nope"', r"run.toml: encoder: .*'nope'.*'tfidf'"),
         ("name = ", r"run.toml: the file must be TOML"),
     ],
 )

@@ -12,7 +12,11 @@ from data.split import Window
 from data.synthetic import START, planted_tables
 from data.windows import FilterConfig, leave_one_out, time_window
 from models.baselines.popularity import Popularity, PopularityConfig
+from models.fitting import fit_codes, use_threads
+from models.item_encoders.encoders import MixConfig
 from models.recommender import FitData
+from models.recommenders.sasrec import SASRecConfig
+from models.tokenizers.letter import LetterConfig
 from validation.leakage import audit, audit_fit
 
 # 40 users with one event an hour for 10 hours; seven of them lie before the cut-off, give or take the first.
@@ -157,6 +161,28 @@ def popularity(window: Window) -> dict[str, np.ndarray]:
 
 def test_counts_of_the_past_do_not_change_with_the_future(snapshot: Snapshot, other: Snapshot):
     assert audit_fit(popularity, cut, snapshot, other) == []
+
+
+def test_encoders_and_tokenizers_that_learn_from_events_see_the_past_alone(
+    snapshot: Snapshot, other: Snapshot
+):
+    model = SASRecConfig(d_model=8, epochs=1, max_length=8)
+    encoder = MixConfig(parts=["tfidf", {"kind": "collaborative", "model": model.model_dump()}])
+    tokenizer = LetterConfig(
+        n_levels=1,
+        codebook_size=4,
+        hidden=(8,),
+        latent=4,
+        epochs=1,
+        warmup_epochs=1,
+        teacher={"model": model},
+    )
+
+    def codes(window: Window) -> dict[str, np.ndarray]:
+        return fit_codes(window.catalogue, window.train, encoder, tokenizer, seed=0).arrays()
+
+    use_threads(1)
+    assert audit_fit(codes, cut, snapshot, other) == []
 
 
 def test_new_users_who_are_asked_about_are_no_leak(tmp_path: Path):
