@@ -66,3 +66,14 @@ def test_a_query_without_a_target_gets_no_gradient():
     hidden, table, bias = problem(3, 4, 2, seed=1)
     loss = full_softmax(hidden, table, bias, torch.tensor([0, 0, 2]), torch.tensor([1, 2, 3]))
     assert gradients(loss, [hidden])[0][1].abs().max() == 0
+
+
+def test_logits_too_large_to_leave_as_they_are_keep_their_gradients():
+    hidden, table, bias = problem(6, 40, 3, seed=2)
+    query, item = torch.tensor([0, 0, 1, 3, 5, 5]), torch.arange(6)
+    inputs = [(20 * hidden).detach().requires_grad_(), table, bias]
+    logits = inputs[0] @ table.T + bias
+    assert logits.abs().max() > module.SAFE_EXPONENT / module.LOG2_E
+    mine = gradients(full_softmax(*inputs, query, item), inputs)
+    theirs = gradients(cross_entropy(logits[query], item), inputs)
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(mine, theirs, strict=True))
