@@ -78,7 +78,7 @@ class EncoreConfig(TrainedConfig):
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
     code_score: float = Field(default=0.3, ge=0, description="Of the digits in the network's score; found.")
-    finds_mixture: bool = Field(default=True, description="Whether `fit` looks for what is marked found.")
+    finds: tuple[str, ...] = Field(default=tuple(MIXTURE), description="What `fit` looks for on validation.")
 
 
 class EncoreModule(nn.Module):
@@ -192,11 +192,11 @@ class Encore:
             checkpoint=checkpoint,
             stop_after=stop_after,
         )
-        if validate is None or not config.finds_mixture:
+        if validate is None:
             return made({}), trained
-        start = {name: getattr(config, name) for name in MIXTURE}
-        found = coordinate_search(start, MIXTURE, lambda mixture: validate(made(mixture)), rounds=2)
-        return made(found), trained
+        start = {name: getattr(config, name) for name in config.finds}
+        grid = {name: MIXTURE[name] for name in config.finds}
+        return made(coordinate_search(start, grid, lambda mixture: validate(made(mixture)), rounds=2)), trained
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the next item."""

@@ -77,3 +77,16 @@ def test_logits_too_large_to_leave_as_they_are_keep_their_gradients():
     mine = gradients(full_softmax(*inputs, query, item), inputs)
     theirs = gradients(cross_entropy(logits[query], item), inputs)
     assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_an_item_closed_by_its_bias_has_no_share_and_no_gradient():
+    hidden, table, bias = problem(3, 4, 2, seed=1)
+    closed = torch.tensor([0.0, 0.0, -torch.inf, 0.0], dtype=torch.float64)
+    query, item = torch.tensor([0, 1, 2]), torch.tensor([1, 0, 3])
+    loss = full_softmax(hidden, table, closed, query, item)
+    open_items = torch.tensor([0, 1, 3])
+    by_hand = cross_entropy(hidden @ table[open_items].T, torch.tensor([1, 0, 2]))
+    assert loss.item() == pytest.approx(by_hand.item(), abs=1e-10)
+    grad_hidden, grad_table = gradients(loss, (hidden, table))
+    assert torch.isfinite(grad_hidden).all()
+    assert grad_table[2].abs().max() == 0

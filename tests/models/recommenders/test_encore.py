@@ -1,0 +1,90 @@
+"""Encore's recipe: cold items, the mixture, the day."""
+
+import numpy as np
+import pytest
+
+from data.interactions import SECONDS_PER_DAY, Interactions
+from models.recommender import FitData
+from models.recommenders.encore import MIXTURE, Encore, EncoreConfig
+from models.tokenizers.code_table import CodeTable
+
+N_ITEMS = 24
+COLD = 11
+SMALL = {
+    "d_model": 16,
+    "batch_rows": 16,
+    "max_length": 12,
+    "dropout": 0.1,
+    "learning_rate": 1e-2,
+    "epochs": 8,
+    "count_share": 0.0,
+}
+
+
+def circle(n_users: int) -> Interactions:
+    """Everyone buys 0, 1, 2, ... in a circle, one item a day; nobody buys COLD, which is stepped over."""
+    warm = [item for item in range(N_ITEMS) if item != COLD]
+    starts = np.random.default_rng(0).integers(0, len(warm), n_users)
+    items = [[warm[(start + step) % len(warm)] for step in range(12)] for start in starts]
+    return Interactions.from_histories(items, [[day * SECONDS_PER_DAY for day in range(12)]] * n_users)
+
+
+@pytest.fixture(scope="module")
+def data() -> FitData:
+    """Items 2 g and 2 g + 1 are described alike and share their codes."""
+    group = np.arange(N_ITEMS) // 2
+    vectors = np.eye(N_ITEMS // 2, dtype=np.float32)[group]
+    codes = CodeTable(np.stack([group % 4, group // 4, np.arange(N_ITEMS) % 2], axis=1), (4, 3, 2))
+    return FitData(circle(150), N_ITEMS, vectors, codes)
+
+
+def fit(data, validate=None, **settings):
+    return Encore.fit(EncoreConfig(**(SMALL | settings)), data, seed=0, validate=validate)[0]
+
+
+def test_an_item_that_nobody_bought_is_placed_by_its_content_and_codes(data):
+    model = fit(data, id_dropout=0.5)
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    top = model.recommend(asked, k=2).items[0].tolist()
+    assert set(top) == {10, COLD}  # 10 comes next, and COLD is described like it
+
+
+def test_without_content_and_codes_a_cold_item_is_lost(data):
+    model = fit(data, views=("id",))
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    assert COLD not in model.recommend(asked, k=5).items[0].tolist()
+
+
+def test_fit_finds_the_mixture_that_validates_best(data):
+    wanted = {"count_share": 0.5, "clock_power": 0.2, "history_decay": 0.4, "repeat_weight": 3.0}
+
+    def validate(model):
+        return -sum(abs(getattr(model.config, name) - value) for name, value in wanted.items())
+
+    found = fit(data, validate, epochs=1).config
+    assert {name: getattr(found, name) for name in wanted} == wanted
+    assert all(getattr(found, name) in values for name, values in MIXTURE.items())
+
+
+def test_a_refit_keeps_the_mixture_it_is_given(data):
+    given = {"count_share": 0.123, "clock_power": 0.7, "code_score": 0.0}
+    config = fit(data, epochs=1, **given).config
+    assert {name: getattr(config, name) for name in given} == given
+
+
+def test_counts_alone_answer_from_the_graph(data):
+    model = fit(data, epochs=1, count_share=1.0)
+    asked = Interactions.from_histories([[4]], [[0]])
+    assert model.recommend(asked, k=1).items[0, 0] == 5
+
+
+def test_the_same_history_on_another_day_may_get_another_answer(data):
+    model = fit(data, epochs=2)
+    early, late = ([[day * SECONDS_PER_DAY] for day in days] for days in ((0,), (11,)))
+    first = model.recommend(Interactions.from_histories([[4]], early), k=5)
+    second = model.recommend(Interactions.from_histories([[4]], late), k=5)
+    assert not np.array_equal(first.scores, second.scores)
+    blind = fit(data, epochs=2, knows_day=False)
+    first = blind.recommend(Interactions.from_histories([[4]], early), k=5)
+    second = blind.recommend(Interactions.from_histories([[4]], late), k=5)
+    assert np.array_equal(first.scores, second.scores)
