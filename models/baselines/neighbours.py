@@ -90,6 +90,12 @@ class ItemKNNConfig(Config):
     )
     history_decay: float = Field(default=0.97, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=200, ge=1, description="Entries kept for each item.")
+    popularity_power: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="Exponent of an item's count, against the normalisation; 0: none.",
+    )
     repeat_weight: float = Field(default=2.0, ge=0, description="Weight of an own purchase of the item.")
 
 
@@ -113,7 +119,8 @@ class ItemKNN:
         ).weights
         own = sp.identity(data.n_items, dtype=np.float32) * np.float32(config.repeat_weight)
         counts = np.bincount(data.events.item, minlength=data.n_items).astype(np.float32)
-        return cls(config, ItemGraph((pruned + own).tocsr()), counts / counts.sum())
+        liked = sp.diags(np.maximum(counts, 1.0) ** np.float32(config.popularity_power))
+        return cls(config, ItemGraph((pruned @ liked + own).tocsr()), counts / counts.sum())
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; popularity fills what no neighbour reaches."""

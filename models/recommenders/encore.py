@@ -42,6 +42,7 @@ ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
 MIXTURE: dict[str, tuple[float, ...]] = {
     "count_share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "popularity_power": (0.0, 0.2, 0.4, 0.6),
     "clock_power": (0.0, 0.2, 0.4, 0.6),
     "history_decay": (0.4, 0.6, 0.8, 0.95),
     "repeat_weight": (0.0, 0.3, 1.0, 3.0, 10.0),
@@ -74,7 +75,8 @@ class EncoreConfig(TrainedConfig):
     clock_days: float = Field(default=180.0, gt=0, description="Width of the popularity around a day.")
     clock_looks_ahead: bool = Field(default=True, description="Whether it sees events after the day.")
     count_share: float = Field(default=0.3, ge=0, le=1, description="Of the counts in the mixture; found.")
-    clock_power: float = Field(default=0.4, ge=0, description="Popularity's exponent in it; found.")
+    popularity_power: float = Field(default=0.2, ge=0, description="Of an item's count, in them; found.")
+    clock_power: float = Field(default=0.2, ge=0, description="Of the popularity around the day; found.")
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
     code_score: float = Field(default=0.3, ge=0, description="Of the digits in the network's score; found.")
@@ -144,9 +146,11 @@ class Encore:
         codes: CodeTable,
         module: EncoreModule,
         graph: ItemGraph,
+        counts: Floats,
         clock: ItemClock,
     ) -> None:
-        self.config, self.codes, self.graph, self.clock = config, codes, graph, clock
+        self.config, self.codes = config, codes
+        self.graph, self.counts, self.clock = graph, counts, clock
         self.weights = module.eval()
         self.module = deepcopy(module).double().eval().requires_grad_(False)
         self.items = self.module.views()
@@ -169,12 +173,12 @@ class Encore:
         mixture of the config it is given.
         """
         torch.manual_seed(seed)
-        known = np.bincount(data.events.item, minlength=data.n_items) > 0
-        module = _module(config, data.codes, data.vectors, known, *_moments(config, data.events))
-        graph, clock = _counts(config, data), _clock(config, data)
+        counts = np.bincount(data.events.item, minlength=data.n_items).astype(np.float32)
+        module = _module(config, data.codes, data.vectors, counts > 0, *_moments(config, data.events))
+        graph, clock = _graph(config, data), _clock(config, data)
 
         def made(mixture: dict[str, float]) -> Encore:
-            return Encore(config.model_copy(update=mixture), data.codes, module, graph, clock)
+            return Encore(config.model_copy(update=mixture), data.codes, module, graph, counts, clock)
 
         trained = train(
             module,
@@ -196,7 +200,9 @@ class Encore:
             return made({}), trained
         start = {name: getattr(config, name) for name in config.finds}
         grid = {name: MIXTURE[name] for name in config.finds}
-        return made(coordinate_search(start, grid, lambda mixture: validate(made(mixture)), rounds=2)), trained
+        return made(
+            coordinate_search(start, grid, lambda mixture: validate(made(mixture)), rounds=2)
+        ), trained
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the next item."""
@@ -226,6 +232,7 @@ class Encore:
             histories, len(self.codes), decay=self.config.history_decay, n_baskets=HISTORY_BASKETS
         )
         near = np.asarray((weights @ self.graph.weights).todense(), dtype=np.float64)
+        near *= np.maximum(self.counts, 1.0) ** self.config.popularity_power
         if self.config.clock_power:
             near *= self.clock.popularity(_newest_day(histories)) ** self.config.clock_power
         if self.config.repeat_weight:
@@ -237,7 +244,7 @@ class Encore:
         weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
         sizes = np.array(self.codes.sizes, dtype=np.int64)
         tables = self.graph.to_arrays() | self.clock.to_arrays()
-        return {"codes": self.codes.codes, "sizes": sizes, **tables, **weights}
+        return {"codes": self.codes.codes, "sizes": sizes, "counts": self.counts, **tables, **weights}
 
     @classmethod
     def from_state(cls, config: EncoreConfig, state: Arrays) -> Self:
@@ -253,7 +260,8 @@ class Encore:
         content, known = weights["views.content"].numpy(), weights["views.known"].numpy()
         module = _module(config, codes, content, known, *moments)
         module.load_state_dict(weights)
-        return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
+        graph, clock = ItemGraph.from_arrays(state), ItemClock.from_arrays(state)
+        return cls(config, codes, module, graph, state["counts"], clock)
 
 
 def _module(
@@ -267,7 +275,7 @@ def _moments(config: EncoreConfig, events: Interactions) -> tuple[Moments, Momen
     return Moments.over(events, config.d_model), Moments.over(events, config.d_model)
 
 
-def _counts(config: EncoreConfig, data: FitData) -> ItemGraph:
+def _graph(config: EncoreConfig, data: FitData) -> ItemGraph:
     counted = graph_of(data, window=config.count_window, decay=config.count_decay, within_basket=True)
     return strongest(cosine(counted, backward_weight=config.backward_weight), config.n_neighbours)
 
