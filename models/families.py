@@ -11,7 +11,11 @@ from models.recommender import Config
 from models.recommenders.encore import Encore, EncoreConfig
 from models.recommenders.esasrec import ESASRec, ESASRecConfig
 from models.recommenders.hstu import HSTU, HSTUConfig
+from models.recommenders.parallel_codes import ParallelCodes, ParallelCodesConfig
+from models.recommenders.recgpt import RecGPT, RecGPTConfig
 from models.recommenders.sasrec import SASRec, SASRecBCE, SASRecBCEConfig, SASRecConfig
+from models.recommenders.tiger import Tiger, TigerConfig
+from models.recommenders.trie_decoder import CodeLM, CodeLMConfig
 from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
 from models.space import Choice, Dimension, Float
 
@@ -42,6 +46,13 @@ SHORT_HISTORY_SPACE: dict[str, Dimension] = {
     "d_model": Choice((64, 128)),
     "n_blocks": Choice((1, 2)),
 }
+
+OVER_ROWS: dict[str, Dimension] = {
+    "learning_rate": Float(5e-4, 5e-3, log=True),
+    "dropout": Float(0.05, 0.5),
+    "weight_decay": Float(1e-3, 0.2, log=True),
+}
+
 
 FAMILIES: dict[str, Family] = {
     "popularity": Family(Popularity, PopularityConfig, {"half_life_days": Float(5, 400, log=True)}),
@@ -101,5 +112,21 @@ FAMILIES: dict[str, Family] = {
         },
         trainable=True,
         generative=True,
+    ),
+    "tiger": Family(
+        Tiger, TigerConfig, OVER_ROWS | {"decoder_blocks": Choice((1, 2))}, trainable=True, generative=True
+    ),
+    "code-lm": Family(
+        CodeLM, CodeLMConfig, OVER_ROWS | {"n_blocks": Choice((1, 2, 3))}, trainable=True, generative=True
+    ),
+    "parallel-codes": Family(
+        ParallelCodes,
+        ParallelCodesConfig,
+        OVER_ROWS | {"temperature": Float(0.03, 0.2, log=True)},
+        trainable=True,
+        generative=True,
+    ),
+    "recgpt": Family(
+        RecGPT, RecGPTConfig, OVER_ROWS | {"n_blocks": Choice((1, 2, 3))}, trainable=True, generative=True
     ),
 }

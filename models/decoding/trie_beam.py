@@ -6,6 +6,7 @@ Dims: Q queries, W beam width, N trie nodes without the root, I items, k list le
 import numpy as np
 
 from data.interactions import Ints
+from models.decoding.open_nodes import open_nodes
 from models.recommender import Floats, Mask, Recommendations, top_k
 from models.tokenizers.code_table import Trie
 
@@ -28,15 +29,15 @@ def trie_beam(
     if beam < k:
         raise ValueError(f"The beam must be at least k wide, but got beam={beam}, k={k}: widen the beam.")
     n_queries, n_items = len(prefix_scores), len(trie.leaf_of)
-    open_nodes = _nodes_with(allowed, trie, n_queries)
+    usable = open_nodes(allowed, trie)
     found = np.full((n_queries, n_items), -np.inf)
     for query in range(n_queries):
-        leaves = _search(prefix_scores[query], trie, open_nodes[query % len(open_nodes)], beam)
+        leaves = _search(prefix_scores[query], trie, usable[query % len(usable)], beam)
         found[query, trie.item_of[leaves]] = prefix_scores[query, leaves - 1]
     return top_k(found, k, None)
 
 
-def _search(scores: Floats, trie: Trie, open_nodes: Mask, beam: int) -> Ints:
+def _search(scores: Floats, trie: Trie, usable: Mask, beam: int) -> Ints:
     """Leaves that survive every level, at most `beam` of them."""
     kept = np.array([0])
     for _ in range(trie.n_levels):
@@ -44,21 +45,7 @@ def _search(scores: Floats, trie: Trie, open_nodes: Mask, beam: int) -> Ints:
         lengths = end - begin
         ahead = np.concatenate([[0], np.cumsum(lengths)])
         children = np.arange(ahead[-1]) + np.repeat(begin - ahead[:-1], lengths)
-        children = children[open_nodes[children]]
+        children = children[usable[children]]
         best = np.lexsort((children, -scores[children - 1]))[:beam]
         kept = children[best]
     return kept
-
-
-def _nodes_with(allowed: Mask | None, trie: Trie, n_queries: int) -> Mask:
-    """Whether an allowed item lies at or below each node: bool [1 or Q, N + 1]."""
-    if allowed is None:
-        return np.ones((1, len(trie)), dtype=bool)
-    rows = np.atleast_2d(allowed)
-    nodes = np.zeros((len(rows), len(trie)), dtype=bool)
-    nodes[:, trie.leaf_of] = rows
-    for level in range(trie.n_levels, 0, -1):
-        span = slice(trie.level_offsets[level], trie.level_offsets[level + 1])
-        for row in range(len(rows)):
-            nodes[row, trie.parent[span][nodes[row, span]]] = True
-    return nodes

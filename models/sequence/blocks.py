@@ -26,6 +26,13 @@ class Mixer(Protocol):
         ...
 
 
+def position_wise(d_model: int, dropout: float) -> nn.Sequential:
+    """The network that transforms each position by itself: [..., D] -> [..., D]."""
+    return nn.Sequential(
+        nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * d_model, d_model)
+    )
+
+
 class PreNormBlock(nn.Module):
     """x + mixer(norm(x)), then x + network(norm(x)) (pre-norm transformer block)."""
 
@@ -34,9 +41,7 @@ class PreNormBlock(nn.Module):
         self.mixer = mixer
         self.norm_mixer = nn.LayerNorm(d_model)
         self.norm_network = nn.LayerNorm(d_model)
-        self.network = nn.Sequential(
-            nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * d_model, d_model)
-        )
+        self.network = position_wise(d_model, dropout)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, day: Tensor | None = None) -> Tensor:

@@ -109,7 +109,8 @@ def equal_groups(book: Floats, n_groups: int) -> Ints:
     cost = ((book[:, None] - centres) ** 2).sum(-1)
     places = np.repeat(np.arange(n), -(-len(book) // n))
     _, taken = linear_sum_assignment(cost[:, places])
-    return places[taken].astype(np.int64)
+    group: Ints = places[taken].astype(np.int64)
+    return group
 
 
 class Letter(RQVAE):

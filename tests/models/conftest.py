@@ -10,6 +10,8 @@ from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConf
 
 N_ITEMS = 24
 ITEM_IDS = {"epochs": 30, "max_length": 16, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2}
+TINY = {"epochs": 8, "max_length": 16, "d_model": 32, "n_heads": 2, "n_blocks": 1, "dropout": 0.0}
+TINY |= {"learning_rate": 1e-2, "batch_rows": 8, "queries_per_row": 10}
 SMALL = {
     "ease": {"history_decay": 0.3, "ridge": 1},
     "sasrec": ITEM_IDS,
@@ -28,7 +30,12 @@ SMALL = {
         "count_share": 0.0,
     },
     "trie-pointer": {"epochs": 30, "max_baskets": 8, "d_model": 32, "dropout": 0.0, "learning_rate": 1e-2},
+    "tiger": TINY,
+    "code-lm": TINY,
+    "parallel-codes": TINY,
+    "recgpt": TINY,
 }
+WITHOUT_DIGIT = {"parallel-codes", "recgpt"}  # items with equal codes are one to them
 
 
 def circle(n_users: int, length: int, seed: int) -> Interactions:
@@ -39,21 +46,33 @@ def circle(n_users: int, length: int, seed: int) -> Interactions:
     return Interactions.from_histories(items, times)
 
 
-@pytest.fixture(scope="session")
-def fit_data() -> FitData:
+def world(tokenizer: ResidualKMeansConfig) -> FitData:
     events = circle(n_users=120, length=18, seed=0)
     vectors = np.random.default_rng(1).normal(size=(N_ITEMS, 6)).astype(np.float32)
-    tokenizer = ResidualKMeans.fit(vectors, ResidualKMeansConfig(n_levels=2, codebook_size=4), seed=0)
-    return FitData(events, N_ITEMS, vectors, tokenizer.table(vectors))
+    codes = ResidualKMeans.fit(vectors, tokenizer, seed=0).table(vectors)
+    return FitData(events, N_ITEMS, vectors, codes)
 
 
 @pytest.fixture(scope="session")
-def fitted(fit_data):
+def fit_data() -> FitData:
+    return world(ResidualKMeansConfig(n_levels=2, codebook_size=4))
+
+
+@pytest.fixture(scope="session")
+def fit_data_without_collisions() -> FitData:
+    data = world(ResidualKMeansConfig(n_levels=3, codebook_size=8))
+    assert data.codes.sizes[-1] == 1
+    return data
+
+
+@pytest.fixture(scope="session")
+def fitted(fit_data, fit_data_without_collisions):
     made = {}
 
     def get(name):
         if name not in made:
-            made[name] = fit_family(name, SMALL.get(name, {}), fit_data, seed=0).recommender
+            data = fit_data_without_collisions if name in WITHOUT_DIGIT else fit_data
+            made[name] = fit_family(name, SMALL.get(name, {}), data, seed=0).recommender
         return made[name]
 
     return get

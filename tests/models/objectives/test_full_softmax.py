@@ -80,7 +80,7 @@ def test_logits_too_large_to_leave_as_they_are_keep_their_gradients():
 
 
 def test_an_item_closed_by_its_bias_has_no_share_and_no_gradient():
-    hidden, table, bias = problem(3, 4, 2, seed=1)
+    hidden, table, _ = problem(3, 4, 2, seed=1)
     closed = torch.tensor([0.0, 0.0, -torch.inf, 0.0], dtype=torch.float64)
     query, item = torch.tensor([0, 1, 2]), torch.tensor([1, 0, 3])
     loss = full_softmax(hidden, table, closed, query, item)
