@@ -6,6 +6,7 @@ Dims: Q queries, W beam width, N trie nodes without the root, I items, k list le
 import numpy as np
 
 from data.interactions import Ints
+from models.decoding.open_nodes import open_nodes
 from models.recommender import NO_ITEM, Floats, Mask, Recommendations, top_k
 from models.tokenizers.code_table import Trie
 
@@ -28,12 +29,12 @@ def trie_beam(
     if beam < k:
         raise ValueError(f"The beam must be at least k wide, but got beam={beam}, k={k}: widen the beam.")
     n_queries = len(prefix_scores)
-    open_nodes = None if allowed is None else _nodes_with(np.atleast_2d(allowed), trie)
+    usable = None if allowed is None else open_nodes(allowed, trie)
     query, node = np.arange(n_queries), np.zeros(n_queries, dtype=np.int64)
     for _ in range(trie.n_levels):
         query, node = _children(query, node, trie)
-        if open_nodes is not None:
-            kept = open_nodes[query % len(open_nodes), node]
+        if usable is not None:
+            kept = usable[query % len(usable), node]
             query, node = query[kept], node[kept]
         query, node = _best(prefix_scores, query, node, n_queries, beam)
     items = trie.item_of[node]
@@ -71,15 +72,3 @@ def _rows(scores: Floats, query: Ints, n_queries: int) -> tuple[Floats, Ints]:
     table = np.full((n_queries, column.max(initial=0) + 1), -np.inf, dtype=np.float32)
     table[query, column] = scores
     return table, column
-
-
-def _nodes_with(allowed: Mask, trie: Trie) -> Mask:
-    """Whether an allowed item lies at or below each node: bool [1 or Q, N + 1]."""
-    nodes = np.zeros((len(allowed), len(trie)), dtype=bool)
-    nodes[:, trie.leaf_of] = allowed
-    for level in range(trie.n_levels - 1, -1, -1):
-        begin, end = trie.level_offsets[level], trie.level_offsets[level + 1]
-        last = trie.level_offsets[level + 2]
-        below = trie.child_offsets[begin:end] - end
-        nodes[:, begin:end] = np.logical_or.reduceat(nodes[:, end:last], below, axis=1)
-    return nodes
