@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Arrays = dict[str, NDArray[Any]]
 NO_ITEM = -1
+LOWEST = np.finfo(np.float32).min
+MAX_SEGMENT = 512
 
 
 class Config(BaseModel):
@@ -119,25 +121,29 @@ def top_k(scores: Floats, k: int, allowed: Mask | None) -> Recommendations:
     if k < 1:
         raise ValueError(f"k must be at least 1, but got {k}: ask for one item or more.")
     masked = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    masked = np.nan_to_num(masked.astype(np.float32, copy=False), nan=-np.inf, neginf=-np.inf)
-    width = min(k, masked.shape[1])
-    best = _best_with_ties_by_id(masked, width)
-    values = np.take_along_axis(masked, best, axis=1)
-    items = np.where(np.isneginf(values), NO_ITEM, best)
-    short = ((0, 0), (0, k - width))
-    return Recommendations(
-        np.pad(items, short, constant_values=NO_ITEM),
-        np.pad(values, short, constant_values=-np.inf),
-    )
+    masked = masked.astype(np.float32, copy=False)
+    bound = _under_the_kth(masked, k)
+    if np.isnan(bound).any():
+        masked = np.where(np.isnan(masked), np.float32(-np.inf), masked)
+        bound = _under_the_kth(masked, k)
+    items = np.full((len(masked), k), NO_ITEM, dtype=np.int64)
+    values = np.full((len(masked), k), -np.inf, dtype=np.float32)
+    for row, (row_scores, least) in enumerate(zip(masked, bound, strict=True)):
+        columns = np.flatnonzero(row_scores >= max(least, LOWEST))
+        best = columns[np.argsort(-row_scores[columns], kind="stable")[:k]]
+        items[row, : len(best)], values[row, : len(best)] = best, row_scores[best]
+    return Recommendations(items, np.minimum(values, -LOWEST))
 
 
-def _best_with_ties_by_id(scores: Floats, width: int) -> Ints:
-    """Columns of the `width` largest of each row: int64 [B, width], ties by smaller column."""
+def _under_the_kth(scores: Floats, k: int) -> Floats:
+    """A value that the k best of each row reach, and few others: float32 [B]; NaN if any score is.
+
+    The k-th largest of the maxima of segments: k segments hold at least one score that large each.
+    """
     n_columns = scores.shape[1]
-    edge = np.partition(scores, n_columns - width, axis=1)[:, n_columns - width, None]
-    rows, columns = np.nonzero(scores >= edge)  # row-major: columns ascend within a row
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    starts = np.searchsorted(rows, np.arange(len(scores)))
-    best: Ints = columns[starts[:, None] + np.arange(width)].astype(np.int64)
-    return best
+    starts = np.arange(0, n_columns, min(MAX_SEGMENT, max(1, n_columns // (4 * k))))
+    if len(starts) < k:
+        return np.where(np.isnan(scores).any(axis=1), np.float32(np.nan), np.float32(-np.inf))
+    maxima: Floats = np.maximum.reduceat(scores, starts, axis=1)
+    kth: Floats = np.partition(maxima, len(starts) - k, axis=1)[:, len(starts) - k]
+    return np.where(np.isnan(maxima).any(axis=1), np.float32(np.nan), kth)

@@ -7,7 +7,7 @@ import numpy as np
 
 from data.interactions import Ints
 from models.decoding.open_nodes import open_nodes
-from models.recommender import Floats, Mask, Recommendations, top_k
+from models.recommender import NO_ITEM, Floats, Mask, Recommendations, top_k
 from models.tokenizers.code_table import Trie
 
 
@@ -28,24 +28,47 @@ def trie_beam(
     """
     if beam < k:
         raise ValueError(f"The beam must be at least k wide, but got beam={beam}, k={k}: widen the beam.")
-    n_queries, n_items = len(prefix_scores), len(trie.leaf_of)
-    usable = open_nodes(allowed, trie)
-    found = np.full((n_queries, n_items), -np.inf)
-    for query in range(n_queries):
-        leaves = _search(prefix_scores[query], trie, usable[query % len(usable)], beam)
-        found[query, trie.item_of[leaves]] = prefix_scores[query, leaves - 1]
-    return top_k(found, k, None)
-
-
-def _search(scores: Floats, trie: Trie, usable: Mask, beam: int) -> Ints:
-    """Leaves that survive every level, at most `beam` of them."""
-    kept = np.array([0])
+    n_queries = len(prefix_scores)
+    usable = None if allowed is None else open_nodes(allowed, trie)
+    query, node = np.arange(n_queries), np.zeros(n_queries, dtype=np.int64)
     for _ in range(trie.n_levels):
-        begin, end = trie.child_offsets[kept], trie.child_offsets[kept + 1]
-        lengths = end - begin
-        ahead = np.concatenate([[0], np.cumsum(lengths)])
-        children = np.arange(ahead[-1]) + np.repeat(begin - ahead[:-1], lengths)
-        children = children[usable[children]]
-        best = np.lexsort((children, -scores[children - 1]))[:beam]
-        kept = children[best]
-    return kept
+        query, node = _children(query, node, trie)
+        if usable is not None:
+            kept = usable[query % len(usable), node]
+            query, node = query[kept], node[kept]
+        query, node = _best(prefix_scores, query, node, n_queries, beam)
+    items = trie.item_of[node]
+    order = np.lexsort((items, query))
+    query, items, node = query[order], items[order], node[order]
+    found, column = _rows(prefix_scores[query, node - 1], query, n_queries)
+    best = top_k(found, k, None)
+    named = np.full((n_queries, found.shape[1] + 1), NO_ITEM)  # the last column answers to NO_ITEM
+    named[query, column] = items
+    return Recommendations(np.take_along_axis(named, best.items, axis=1), best.scores)
+
+
+def _children(query: Ints, node: Ints, trie: Trie) -> tuple[Ints, Ints]:
+    """Every child of every node, with its query; int64 [C] both, in the order given."""
+    begin, end = trie.child_offsets[node], trie.child_offsets[node + 1]
+    lengths = end - begin
+    ahead = np.concatenate([[0], np.cumsum(lengths)])
+    return np.repeat(query, lengths), np.arange(ahead[-1]) + np.repeat(begin - ahead[:-1], lengths)
+
+
+def _best(scores: Floats, query: Ints, node: Ints, n_queries: int, beam: int) -> tuple[Ints, Ints]:
+    """The `beam` best nodes of each query, again ascending; nodes of score -inf are dropped."""
+    table, column = _rows(scores[query, node - 1], query, n_queries)
+    kept = np.sort(top_k(table, beam, None).items, axis=1)
+    rows, places = np.nonzero(kept != NO_ITEM)
+    named = np.zeros(table.shape, dtype=np.int64)
+    named[query, column] = node
+    return rows, named[rows, kept[rows, places]]
+
+
+def _rows(scores: Floats, query: Ints, n_queries: int) -> tuple[Floats, Ints]:
+    """Scores [C] as float32 [Q, most of a query], -inf where a query has fewer, and the column of each."""
+    starts = np.searchsorted(query, np.arange(n_queries))
+    column = np.arange(len(query)) - starts[query]
+    table = np.full((n_queries, column.max(initial=0) + 1), -np.inf, dtype=np.float32)
+    table[query, column] = scores
+    return table, column

@@ -5,7 +5,8 @@ both gradients: the logits of a block live in one reused buffer that stays in ca
 al. 2024, arXiv:2411.09009, section 4, by rows instead of tiles). A block is laid out items first, [I, R],
 because the three products with the tall table are faster that way; what normalises it is moved to the sides
 of the products, so that the elements are touched once, by exp2. Floor: 6 Q I D flops, and per block three
-passes over the table and its gradient; memory one block, which is as large as the table.
+passes over the table and its gradient; memory one block, about as large as the
+table.
 Dims: Q queries, R queries of a block, M (query, target) pairs, I items, D model size.
 """
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+CACHE_BYTES = 3 << 20  # logits of one block where the catalogue is small enough for it
 BLOCK_BYTES = 256 << 20  # most that the logits of one block may take
 SAFE_EXPONENT = 60  # 2**-60 .. 2**60 summed over any catalogue fits float32, so no maximum is subtracted
 LOG2_E = 1 / math.log(2)
@@ -86,9 +88,11 @@ class _Blocks(torch.autograd.Function):
 
 
 def rows_of_a_block(table: Tensor) -> int:
-    """R: as many as keep the products fast (64 to 256, measured at D = R) and the block within its limit."""
+    """R: enough to keep the products fast (64 to 256, by D) and, over few items, to fill the cache."""
     n_items, d = table.shape
-    return max(1, min(max(64, d), 256, BLOCK_BYTES // (n_items * table.element_size())))
+    row_bytes = n_items * table.element_size()
+    wanted = max(64, min(d, 256), CACHE_BYTES // row_bytes)
+    return max(1, min(wanted, BLOCK_BYTES // row_bytes))
 
 
 def _largest_logit(queries: Tensor, table: Tensor, bias: Tensor) -> Tensor:

@@ -26,3 +26,16 @@ def test_short_rows_are_filled():
 def test_equals_a_stable_sort(scores, k):
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert np.array_equal(top_k(scores, k, None).items, expected)
+
+
+@given(
+    arrays(np.float32, (2, 700), elements=st.sampled_from([-np.inf, np.nan, -3.0, 0.0, 0.5, np.inf])),
+    st.integers(min_value=1, max_value=20),
+)
+def test_segments_hide_no_item(scores, k):
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    expected = np.argsort(-known, axis=1, kind="stable")[:, :k]
+    expected = np.where(np.isneginf(np.take_along_axis(known, expected, axis=1)), NO_ITEM, expected)
+    top = top_k(scores, k, None)
+    assert np.array_equal(top.items, expected)
+    assert np.isfinite(top.scores[top.items != NO_ITEM]).all()

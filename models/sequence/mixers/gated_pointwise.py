@@ -65,7 +65,7 @@ class GatedPointwise(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, H, T, D / H]."""
-        heads: Tensor = x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+        heads: Tensor = x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         return heads
 
     def _bias(self, place: Tensor, n_seen: int, day: Tensor | None) -> Tensor:

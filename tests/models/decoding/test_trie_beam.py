@@ -50,3 +50,22 @@ def test_allowed_may_differ_per_query():
 def test_a_beam_narrower_than_the_list_is_refused():
     with pytest.raises(ValueError, match="at least k wide"):
         trie_beam(prefix_scores(0), TRIE, 3, None, beam=2)
+
+
+def test_a_query_is_answered_alike_alone_and_among_others():
+    scores = prefix_scores(4, n=6)
+    together = trie_beam(scores, TRIE, 3, None, beam=3)
+    alone = [trie_beam(scores[[query]], TRIE, 3, None, beam=3) for query in range(6)]
+    assert together.items.tolist() == [answer.items[0].tolist() for answer in alone]
+
+
+def test_equal_scores_go_to_the_smaller_item_although_its_leaf_comes_later():
+    trie = build_trie(np.array([[1, 0], [0, 0]]))  # item 1 is the first leaf
+    scores = np.log(np.full((1, 4), 0.5))
+    assert trie_beam(scores, trie, 2, None, beam=2).items.tolist() == [[0, 1]]
+
+
+def test_no_query_gives_no_list_and_a_query_without_items_an_empty_one():
+    assert trie_beam(prefix_scores(0)[:0], TRIE, 1, None, beam=1).items.shape == (0, 1)
+    nothing = trie_beam(prefix_scores(0, n=2), TRIE, 2, np.zeros(5, dtype=bool), beam=2)
+    assert nothing.items.tolist() == [[NO_ITEM] * 2] * 2
