@@ -83,9 +83,7 @@ class Window:
         owner = np.repeat(np.arange(len(sizes)), sizes)
         offsets = np.concatenate([[0], np.cumsum(sizes[queries])]).astype(np.int64)
         kept = self.target[np.isin(owner, queries)]
-        return replace(
-            self, query_users=self.query_users[queries], target=kept, target_offsets=offsets
-        )
+        return replace(self, query_users=self.query_users[queries], target=kept, target_offsets=offsets)
 
     def sample(self, n: int | None, *, seed: int) -> Self:
         """The same window with `n` of its queries, drawn without replacement; all where None or too few."""

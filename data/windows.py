@@ -43,10 +43,10 @@ def time_window(
     """Learn from what happened before `cutoff`, ask what each user did first after it.
 
     The catalogue holds the items with at least `filters.min_item_events` events before the cut-off (with 0
-    the whole item table, later items included), by item_key. Asked about are users who have an event on a catalogue item before the cut-off (with
-    `min_user_events=0` those without as well, by an empty history) and any event in
-    [cutoff, until). Their target is the items of the first basket of that time, or without baskets the item
-    of the first event alone; an item outside the catalogue is a target that nobody can hit.
+    the whole item table, later items included), by item_key. Asked about are users who have an event on a
+    catalogue item before the cut-off (with `min_user_events=0` those without as well, by an empty history)
+    and any event in [cutoff, until). Their target is the items of the first basket of that time, or without
+    baskets the item of the first event alone; an item outside the catalogue is a target that nobody can hit.
 
     Args:
         snapshot: where the events are.

@@ -95,7 +95,10 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 def _bare(tree: ast.AST) -> str:
     """The code without docstrings, comments and layout."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return ast.dump(tree)
 

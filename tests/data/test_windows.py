@@ -252,7 +252,10 @@ def test_zero_events_take_the_whole_item_table(snapshot):
 
 
 def test_a_window_says_what_its_model_learned_from(snapshot):
-    of = {name: time_window(snapshot, name=name, cutoff=100, until=None, filters=ALL) for name in ("valid", "test")}
+    of = {
+        name: time_window(snapshot, name=name, cutoff=100, until=None, filters=ALL)
+        for name in ("valid", "test")
+    }
     assert {name: window.protocol.fitted_on for name, window in of.items()} == {
         "valid": "train",
         "test": "train + validation",
