@@ -3,7 +3,10 @@
 Validation and test windows are built by the same functions, so they differ in nothing but time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
 
 from data.catalogue import Catalogue
 from data.interactions import Interactions, Ints
@@ -24,6 +27,9 @@ class Protocol:
         candidates: always the full catalogue of the window.
         cold_targets: always kept in the denominator.
         ties: broken by item id.
+        hits: counted item by item, even where two items share a semantic ID.
+        fitted_on: "train" or "train + validation": what the model learned from. With "train" a test history
+            still holds the validation event, as papers do it.
         query_time_told: whether the model learns when the target happened.
     """
 
@@ -36,6 +42,8 @@ class Protocol:
     cold_targets: str = "in the denominator"
     ties: str = "smaller item id first"
     query_time_told: bool = False
+    hits: str = "item by item"
+    fitted_on: str = "train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,8 @@ class Window:
     Attributes:
         name: "valid" or "test".
         protocol: how it was made.
-        train: all events that a model may see, one row per user of `user_keys`.
+        train: all events that a model may see, one row per user of `user_keys`; where a leave-one-out test
+            is fitted on "train", the histories it is asked with, and the fit is on "valid"'s.
         user_keys: U external user ids, sorted.
         catalogue: I items, chosen by counts before the cut-off only.
         query_users: int64 [Q], rows of `train` that are asked about, ascending.
@@ -67,3 +76,19 @@ class Window:
     def histories(self) -> Interactions:
         """Histories of the queries, in their order: Q rows."""
         return self.train.select(self.query_users)
+
+    def asking(self, queries: Ints) -> Self:
+        """The same window with only these of its queries (int64, ascending places in `query_users`)."""
+        sizes = np.diff(self.target_offsets)
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        offsets = np.concatenate([[0], np.cumsum(sizes[queries])]).astype(np.int64)
+        kept = self.target[np.isin(owner, queries)]
+        return replace(self, query_users=self.query_users[queries], target=kept, target_offsets=offsets)
+
+    def sample(self, n: int | None, *, seed: int) -> Self:
+        """The same window with `n` of its queries, drawn without replacement; all where None or too few."""
+        n_queries = len(self.query_users)
+        if n is None or n >= n_queries:
+            return self
+        drawn = np.random.default_rng(seed).choice(n_queries, size=n, replace=False)
+        return self.asking(np.sort(drawn).astype(np.int64))

@@ -16,6 +16,7 @@ from data.snapshot import Snapshot
 from data.split import COLD, Protocol, Window
 
 MIN_EVENTS_TO_LEAVE_ONE_OUT = 3
+TRAIN, REFITTED = "train", "train + validation"
 
 
 class FilterConfig(BaseModel):
@@ -23,7 +24,11 @@ class FilterConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_item_events: int = Field(default=5, ge=1, description="An item needs as many to be recommended.")
+    min_item_events: int = Field(
+        default=5,
+        ge=0,
+        description="An item needs as many to be recommended; 0 takes the whole item table, as papers do.",
+    )
     max_history: int | None = Field(default=None, ge=1, description="Newest events kept per user; None: all.")
     min_user_events: int = Field(
         default=1,
@@ -37,11 +42,11 @@ def time_window(
 ) -> Window:
     """Learn from what happened before `cutoff`, ask what each user did first after it.
 
-    The catalogue holds the items with at least `filters.min_item_events` events before the cut-off, by
-    item_key. Asked about are users who have an event on a catalogue item before the cut-off (with
-    `min_user_events=0` those without as well, by an empty history) and any event in
-    [cutoff, until). Their target is the items of the first basket of that time, or without baskets the item
-    of the first event alone; an item outside the catalogue is a target that nobody can hit.
+    The catalogue holds the items with at least `filters.min_item_events` events before the cut-off (with 0
+    the whole item table, later items included), by item_key. Asked about are users who have an event on a
+    catalogue item before the cut-off (with `min_user_events=0` those without as well, by an empty history)
+    and any event in [cutoff, until). Their target is the items of the first basket of that time, or without
+    baskets the item of the first event alone; an item outside the catalogue is a target that nobody can hit.
 
     Args:
         snapshot: where the events are.
@@ -61,31 +66,56 @@ def time_window(
     past = snapshot.interactions(columns, until=cutoff)
     future = snapshot.interactions(columns, since=cutoff, until=until)
     has_baskets = "basket_key" in columns
-    protocol = Protocol("time", cutoff, until, target="first basket" if has_baskets else "next item")
+    protocol = Protocol(
+        "time",
+        cutoff,
+        until,
+        target="first basket" if has_baskets else "next item",
+        fitted_on=REFITTED if name == "test" else TRAIN,
+    )
     return _window(snapshot, name, protocol, past, _first_of(future, has_baskets), filters)
 
 
-def leave_one_out(snapshot: Snapshot, *, name: str, filters: FilterConfig) -> Window:
+def leave_one_out(
+    snapshot: Snapshot, *, name: str, filters: FilterConfig, fitted_on: str | None = None
+) -> Window:
     """Ask for each user's last event ("test") or the last but one ("valid"), as papers do.
 
     `train` holds all but the last event, or all but the last two: in "test" the item of "valid" is part of
     the history. Users with fewer than three events are learned from whole and never asked about. Note that
     events of other users may be later than a target: never compare these numbers with those of a time window.
 
+    Args:
+        snapshot: where the events are.
+        name: "valid" or "test".
+        filters: see `FilterConfig`.
+        fitted_on: "train" or "train + validation"; without it the most that `name` allows. A "test" fitted
+            on "train" has the catalogue of "valid", and a model of that window answers it.
+
     Raises:
-        DataError: nothing survives the filters, or `name` is neither "valid" nor "test".
+        DataError: nothing survives the filters, or `name` and `fitted_on` do not go together.
     """
     left_out = {"test": 1, "valid": 2}.get(name)
     if left_out is None:
         raise DataError("name must be valid or test", where="leave_one_out", got=name, fix="use one of them")
+    fitted_on = fitted_on or (REFITTED if name == "test" else TRAIN)
+    if fitted_on not in ((TRAIN, REFITTED) if name == "test" else (TRAIN,)):
+        raise DataError(
+            f"fitted_on must be {TRAIN!r}, or for test also {REFITTED!r}",
+            where=f"leave_one_out ({name})",
+            got=repr(fitted_on),
+            fix="use one of them",
+        )
     events = snapshot.interactions(_columns(snapshot))
     from_the_end = (pl.len() - pl.int_range(pl.len())).over("user_key").alias("from_the_end")
     asked = (pl.len() >= MIN_EVENTS_TO_LEAVE_ONE_OUT).over("user_key").alias("asked")
     events = events.with_columns(from_the_end, asked)
     past = events.filter(~pl.col("asked") | (pl.col("from_the_end") > left_out))
     target = events.filter(pl.col("asked") & (pl.col("from_the_end") == left_out))
-    protocol = Protocol("leave-one-out", None, None, target="next item")
-    return _window(snapshot, name, protocol, past, target.select("user_key", "item_key"), filters)
+    learned = events.filter(~pl.col("asked") | (pl.col("from_the_end") > 2)) if fitted_on == TRAIN else past
+    protocol = Protocol("leave-one-out", None, None, target="next item", fitted_on=fitted_on)
+    asked_for = target.select("user_key", "item_key")
+    return _window(snapshot, name, protocol, past, asked_for, filters, learned=learned)
 
 
 def _columns(snapshot: Snapshot) -> list[str]:
@@ -111,9 +141,13 @@ def _window(
     past: pl.DataFrame,
     target: pl.DataFrame,
     filters: FilterConfig,
+    learned: pl.DataFrame | None = None,
 ) -> Window:
-    """Put a window together from what was before and what is asked for."""
-    catalogue = _catalogue(snapshot, past, filters.min_item_events)
+    """Put a window together from what was before and what is asked for.
+
+    The catalogue is counted on `learned`, without it on the whole past.
+    """
+    catalogue = _catalogue(snapshot, past if learned is None else learned, filters.min_item_events)
     train, user_keys = encode_histories(past, catalogue, min_user_events=filters.min_user_events)
     if filters.min_user_events == 0:
         train, user_keys = with_empty_rows(train, user_keys, target["user_key"].unique().to_list())
@@ -131,6 +165,8 @@ def _window(
 
 
 def _catalogue(snapshot: Snapshot, past: pl.DataFrame, min_events: int) -> Catalogue:
+    if min_events == 0:
+        return Catalogue(snapshot.items().sort("item_key"), snapshot.text_fields)
     counts = past.group_by("item_key").len().filter(pl.col("len") >= min_events)
     if not counts.height:
         raise DataError(

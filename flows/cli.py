@@ -87,6 +87,34 @@ def evaluate(
 
 
 @app.command(rich_help_panel=LEARN)
+def benchmark(
+    name: Annotated[
+        str, typer.Argument(help="A file of configs/benchmarks, such as amazon-loo, or its path.")
+    ],
+    data: Annotated[Path, typer.Option(help="Folder that holds the data sets of the config.")],
+    families: Annotated[str, typer.Option(help="Names, commas between; without it all.")] = "",
+    datasets: Annotated[str, typer.Option(help="Names, commas between; without it all.")] = "",
+    seeds: Annotated[int, typer.Option(help="Fits of each family with its best settings.", min=1)] = 3,
+    cold: Annotated[
+        float, typer.Option(help="Share of items to hold out, such as 0.05.", min=0, max=0.5)
+    ] = 0,
+    refit: Annotated[bool, typer.Option(help="Also a table fitted on train + validation.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("benchmarks/results"),
+) -> None:
+    """Compare families as papers do: leave one out, equal tuning for all, full catalogue, several seeds.
+
+    Started again it goes on where it was. Writes JSON, Markdown and plots; all runs are in MLflow.
+
+    Example: `encore benchmark amazon-loo --data DIR`
+
+    Example: `encore benchmark amazon-loo --data DIR --datasets beauty --families popularity,sasrec`
+    """
+    from flows.commands.benchmark import run
+
+    run(name, data, _names(families), _names(datasets), seeds=seeds, cold=cold, refit=refit, out=out)
+
+
+@app.command(rich_help_panel=LEARN)
 def schedule(
     config: ConfigArgument = CONFIG,
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday; UTC.")] = "0 3 * * *",
@@ -173,6 +201,10 @@ def rollback(
     from flows.commands.ledger import roll_back
 
     roll_back(reason, to)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def main() -> None:

@@ -148,10 +148,11 @@ def load(path: Path) -> RunConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: the file must be TOML, but got: {error}") from error
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
+        raise ConfigError("\n".join(f"{path}: {line}" for line in mistakes(error))) from error
 
 
-def _lines(error: ValidationError) -> list[str]:
+def mistakes(error: ValidationError) -> list[str]:
+    """One line for each mistake: key, rule, and the value where it is short."""
     lines = []
     for found in error.errors(include_url=False):
         key = ".".join(str(part) for part in found["loc"]) or "the file"

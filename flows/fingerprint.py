@@ -3,15 +3,19 @@
 They name artefacts and decide what is run again.
 """
 
+import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from flows.environment import LAYERS
 
 VOLATILE = "notes"
 """Folder of an artefact for what differs from run to run: times, logs, plots. No digest covers it."""
@@ -41,6 +45,62 @@ def of_code(*layers: str) -> str:
         for file in sorted(_package_folder(layer).rglob("*.py")):
             total.update(file.name.encode() + file.read_bytes())
     return total.hexdigest()
+
+
+@cache
+def of_modules(*names: str) -> str:
+    """SHA-256, hex, of these modules and all of our modules that they import, however deep.
+
+    Comments and docstrings do not count: only what can change a number should make an hour of training void.
+    """
+    total = hashlib.sha256()
+    for name, file in sorted(_closure(names).items()):
+        total.update(name.encode() + _bare(ast.parse(file.read_bytes())).encode())
+    return total.hexdigest()
+
+
+def _closure(names: Iterable[str]) -> dict[str, Path]:
+    """Name to file of every module of `LAYERS` that is reached from `names`."""
+    found: dict[str, Path] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] not in LAYERS:
+            continue
+        spec = _spec(name)
+        if spec is not None and spec.origin is not None:
+            found[name] = Path(spec.origin)
+            waiting += _imported(ast.parse(found[name].read_bytes()))
+    return found
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """None where `name` is a value in a module and no module."""
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Modules that a file imports, and what may be modules in `from package import module`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _bare(tree: ast.AST) -> str:
+    """The code without docstrings, comments and layout."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
 
 
 @cache

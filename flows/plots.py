@@ -25,6 +25,58 @@ class Estimate:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A mean over seeds with its standard deviation."""
+
+    name: str
+    mean: float
+    sd: float
+
+
+def accuracy_and_cost(
+    spreads: Sequence[Spread],
+    seconds: Mapping[str, float],
+    published: Mapping[str, float],
+    *,
+    metric: str,
+    winner: str,
+) -> Figure:
+    """Metric against seconds of one fit, `winner` in colour; published numbers are lines without a cost."""
+    figure, axes = _canvas(height=4.6)
+    for each in spreads:
+        colour = ORANGE if each.name == winner else BLUE
+        cost = max(seconds[each.name], 1e-3)
+        axes.errorbar(cost, each.mean, yerr=each.sd, fmt="o", color=colour, capsize=3)
+        axes.annotate(each.name, (cost, each.mean), (6, 4), textcoords="offset points", fontsize=8)
+    for name, value in published.items():
+        axes.axhline(value, color=GREY, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            f"{name}, published",
+            (0.0, value),
+            (2, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=7,
+            color=GREY,
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds of one fit")
+    axes.set_ylabel(metric)
+    return figure
+
+
+def ablations(spreads: Sequence[Spread], *, metric: str) -> Figure:
+    """A bar for each form of a family, best on top; a name without "/" is the whole family."""
+    figure, axes = _canvas(height=1.0 + 0.35 * len(spreads))
+    ordered = sorted(spreads, key=lambda each: each.mean)
+    colours = [BLUE if "/" in each.name else ORANGE for each in ordered]
+    means, sds = [each.mean for each in ordered], [each.sd for each in ordered]
+    axes.barh([each.name for each in ordered], means, xerr=sds, color=colours, ecolor=GREY)
+    axes.set_xlabel(metric)
+    return figure
+
+
 def forest(estimates: Sequence[Estimate], *, metric: str, winner: str) -> Figure:
     """Families compared: one line each, best on top, `winner` in colour."""
     figure, axes = _canvas(height=1.2 + 0.4 * len(estimates))

@@ -12,14 +12,20 @@ from models.recommender import Config, Epoch, Watcher
 
 @contextmanager
 def epochs_of(family: str, trial: int | None, config: Config) -> Iterator[Watcher]:
+    """`training_bar` of a trial, or of the final training where `trial` is None."""
+    what = f"{family} · final" if trial is None else f"{family} · trial {trial}"
+    with training_bar(what, config) as watch:
+        yield watch
+
+
+@contextmanager
+def training_bar(what: str, config: Config) -> Iterator[Watcher]:
     """A watcher that moves a bar on the terminal's error stream by one epoch.
 
     Args:
-        family: shown in front.
-        trial: number of the trial, None for the final training.
+        what: shown in front.
         config: its `epochs`, if it has any, is the length of the bar.
     """
-    what = f"{family} · final" if trial is None else f"{family} · trial {trial}"
     columns = (
         TextColumn("{task.description:<26}"),
         BarColumn(),

@@ -23,7 +23,7 @@ from flows.environment import Home
 
 KEY = "run_key"
 MODEL = "encore"
-Kind = Literal["parent", "family", "trial"]
+Kind = Literal["parent", "family", "trial", "fit"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 LOCAL_UI = "http://127.0.0.1:5000"
 _LONGEST_PARAM = 6000

@@ -107,6 +107,11 @@ def train(
     return Trained(state.best_epoch + 1, state.history[state.best_epoch].metric, tuple(state.history))
 
 
+def history_of(checkpoint: Path) -> tuple[Epoch, ...]:
+    """Epochs that a checkpoint holds, which a resumed training does not run again; none without a file."""
+    return _epochs(_metadata(checkpoint.read_bytes())) if checkpoint.exists() else ()
+
+
 def _one_epoch(
     module: nn.Module,
     batches: Batches,
@@ -201,9 +206,7 @@ class _State:
         module.load_state_dict(_under("now.", tensors))
         state.best = _under("best.", tensors)
         state.best_epoch = int(head["best_epoch"])
-        for number, line in enumerate(head["history"].splitlines()):
-            loss, metric, seconds = (float(word) for word in line.split())
-            state.history.append(Epoch(number, loss, metric, seconds))
+        state.history += _epochs(head)
         slots: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimizer.", tensors).items():
             index, key = name.split(".", 1)
@@ -211,6 +214,11 @@ class _State:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": slots, "param_groups": groups})
         return state
+
+
+def _epochs(head: dict[str, str]) -> tuple[Epoch, ...]:
+    lines = (map(float, line.split()) for line in head["history"].splitlines())
+    return tuple(Epoch(number, *line) for number, line in enumerate(lines))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

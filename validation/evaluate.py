@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.interactions import Interactions
-from data.split import COLD, Window
+from data.split import COLD, Protocol, Window
 from models.recommender import Mask, Recommendations, Recommender
 from validation.metrics import RANKED, Scores, coverage_at_k, novelty_at_k
 from validation.report import Report
@@ -29,6 +29,7 @@ def evaluate(
     ks: Sequence[int] = KS,
     batch_size: int = 256,
     seen_masked: bool | None = None,
+    candidates: Mask | None = None,
     fit_seconds: float = 0.0,
 ) -> tuple[Report, Recommendations]:
     """Rank the full catalogue for every query of `window` and score the lists.
@@ -42,6 +43,7 @@ def evaluate(
         batch_size: queries per call; it changes the time and nothing else.
         seen_masked: bar the items of the history; None does as the window's protocol says. The report
             carries the protocol that was really used.
+        candidates: bool [I], items that may be listed; None for the full catalogue.
         fit_seconds: recorded in the report.
 
     Returns:
@@ -52,12 +54,14 @@ def evaluate(
     """
     masked = window.protocol.seen_masked if seen_masked is None else seen_masked
     started = time.perf_counter()
-    lists = recommend_all(recommender, window, max(ks), batch_size=batch_size, seen_masked=masked)
+    lists = recommend_all(
+        recommender, window, max(ks), batch_size=batch_size, seen_masked=masked, candidates=candidates
+    )
     seconds = time.perf_counter() - started
     _refuse_unknown_items(lists, len(window.catalogue), family)
     coverage_k = COVERAGE_K if COVERAGE_K in ks else max(ks)
     report = Report(
-        protocol=replace(window.protocol, seen_masked=masked),
+        protocol=_really_used(window.protocol, masked, candidates),
         family=family,
         model=model or family,
         user_keys=[window.user_keys[user] for user in window.query_users],
@@ -73,14 +77,20 @@ def evaluate(
 
 
 def recommend_all(
-    recommender: Recommender, window: Window, k: int, *, batch_size: int, seen_masked: bool
+    recommender: Recommender,
+    window: Window,
+    k: int,
+    *,
+    batch_size: int,
+    seen_masked: bool,
+    candidates: Mask | None = None,
 ) -> Recommendations:
     """Lists of all queries, `batch_size` at a time: items int64 [Q, k], scores float32 [Q, k]."""
     histories, n_items = window.histories, len(window.catalogue)
     parts = []
     for start in range(0, histories.n_users, batch_size):
         batch = histories.select(np.arange(start, min(start + batch_size, histories.n_users)))
-        allowed = _unseen(batch, n_items) if seen_masked else None
+        allowed = _unseen(batch, n_items, candidates) if seen_masked else candidates
         parts.append(recommender.recommend(batch, k, allowed=allowed))
     if not parts:
         raise ValueError(f"window {window.name!r} needs queries to evaluate, but has none: move its cut-off.")
@@ -133,10 +143,20 @@ def _is_repeat(window: Window, query: NDArray[np.int64]) -> NDArray[np.bool_]:
     return repeats
 
 
-def _unseen(histories: Interactions, n_items: int) -> Mask:
+def _unseen(histories: Interactions, n_items: int, candidates: Mask | None) -> Mask:
+    """Candidates that are not in the history: bool [B, I]."""
     allowed = np.ones((histories.n_users, n_items), dtype=bool)
+    if candidates is not None:
+        allowed &= candidates
     allowed[histories.user, histories.item] = False
     return allowed
+
+
+def _really_used(protocol: Protocol, masked: bool, candidates: Mask | None) -> Protocol:
+    """The protocol with how the lists were really made."""
+    if candidates is None:
+        return replace(protocol, seen_masked=masked)
+    return replace(protocol, seen_masked=masked, candidates=f"{int(candidates.sum())} of the items")
 
 
 def _refuse_unknown_items(lists: Recommendations, n_items: int, family: str) -> None:

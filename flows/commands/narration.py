@@ -32,10 +32,11 @@ class _TroubleOnly(logging.Filter):
 
 def narrate() -> None:
     """Show steps, and keep the libraries' chatter away; warnings still come through."""
-    steps = logging.getLogger("flows.steps")
-    steps.setLevel(logging.INFO)
-    steps.addHandler(Narrator(Console(stderr=True)))
-    steps.propagate = False
+    for name in ("flows.steps", "flows.benchmark.pieces"):
+        steps = logging.getLogger(name)
+        steps.setLevel(logging.INFO)
+        steps.addHandler(Narrator(Console(stderr=True)))
+        steps.propagate = False
     chatty = ("great_expectations.data_context.types.base", "mlflow", "alembic")
     for name in chatty:  # a level would not last: Great Expectations sets its own when it is imported
         logging.getLogger(name).addFilter(_TroubleOnly())

@@ -228,3 +228,56 @@ def test_text_fields_travel_with_the_catalogue(tmp_path):
     tables = Tables(events, pl.DataFrame({"item_key": ["i"], "name": ["Tea"]}), ("name",), "test")
     window = time_window(write_snapshot(tables, tmp_path), name="test", cutoff=5, until=None, filters=ALL)
     assert window.catalogue.titles == ["Tea"]
+
+
+def test_a_test_fitted_on_train_keeps_the_catalogue_of_validation(snapshot):
+    valid = leave_one_out(snapshot, name="valid", filters=ALL)
+    test = leave_one_out(snapshot, name="test", filters=ALL, fitted_on="train")
+    assert test.catalogue.keys == valid.catalogue.keys  # bob's cheese was asked for, not learned
+    assert test.train.item.tolist() != valid.train.item.tolist()
+    assert test.train.lengths.tolist() == [7, 1, 1]  # ann's validation event is in her history
+    assert (valid.protocol.fitted_on, test.protocol.fitted_on) == ("train", "train")
+    assert leave_one_out(snapshot, name="test", filters=ALL).protocol.fitted_on == "train + validation"
+
+
+def test_validation_cannot_be_asked_of_a_model_that_learned_it(snapshot):
+    with pytest.raises(DataError, match="fitted_on must be 'train'"):
+        leave_one_out(snapshot, name="valid", filters=ALL, fitted_on="train + validation")
+
+
+def test_zero_events_take_the_whole_item_table(snapshot):
+    window = leave_one_out(snapshot, name="valid", filters=FilterConfig(min_item_events=0))
+    assert window.catalogue.keys == list(ITEMS)
+    assert [window.catalogue.keys[item] for item in window.target] == ["apple", "cheese"]  # none is cold
+
+
+def test_a_window_says_what_its_model_learned_from(snapshot):
+    of = {
+        name: time_window(snapshot, name=name, cutoff=100, until=None, filters=ALL)
+        for name in ("valid", "test")
+    }
+    assert {name: window.protocol.fitted_on for name, window in of.items()} == {
+        "valid": "train",
+        "test": "train + validation",
+    }
+
+
+def test_some_queries_keep_their_own_targets(snapshot):
+    window = time_window(snapshot, name="test", cutoff=100, until=None, filters=ALL)
+    assert window.asking(np.array([1])).target.tolist() == [1]
+    assert window.asking(np.array([0])).target.tolist() == [COLD, COLD, 0]
+    assert window.asking(np.array([1])).target_offsets.tolist() == [0, 1]
+    one = window.sample(1, seed=3)
+    assert len(one.query_users) == 1
+    assert one.query_users.tolist() == window.sample(1, seed=3).query_users.tolist()
+    assert window.sample(None, seed=0) is window
+    assert window.sample(9, seed=0) is window
+
+
+def test_ties_of_a_day_follow_the_position_column_whatever_the_order_of_the_file(tmp_path):
+    rows = [("u", "apple", 7, 2), ("u", "bread", 7, 0), ("u", "cheese", 7, 1), ("u", "dates", 7, 3)]
+    events = pl.DataFrame(rows, schema=["user_key", "item_key", "timestamp", "position"], orient="row")
+    snapshot = write_snapshot(Tables(events, pl.DataFrame({"item_key": ITEMS}), (), "test"), tmp_path)
+    window = leave_one_out(snapshot, name="test", filters=FilterConfig(min_item_events=0))
+    assert [window.catalogue.keys[item] for item in window.train.item] == ["bread", "cheese", "apple"]
+    assert window.catalogue.keys[window.target[0]] == "dates"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("retrain", "validate", "evaluate", "schedule", "serve", "recommend", "up", "history", "rollback")
+COMMANDS = ("retrain", "validate", "evaluate", "benchmark", "schedule", "serve", "recommend", "up")
+COMMANDS += ("history", "rollback")
 
 
 def run(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

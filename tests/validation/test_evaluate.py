@@ -114,3 +114,12 @@ def test_a_window_without_queries_is_refused(window):
     )
     with pytest.raises(ValueError, match="needs queries"):
         evaluate(Recency(), empty, family="recency")
+
+
+def test_candidates_bound_the_lists_with_and_without_masking(window):
+    some = np.isin(np.arange(N_ITEMS), [0, 2, 6])
+    open_report, lists = evaluate(Recency(), window, family="recency", ks=(3,), candidates=some)
+    assert lists.items.tolist() == [[2, 0, 6], [6, 0, 2], [0, 2, 6]]
+    assert open_report.protocol.candidates == "3 of the items"
+    _, lists = evaluate(Recency(), window, family="recency", ks=(3,), candidates=some, seen_masked=True)
+    assert lists.items.tolist() == [[6, -1, -1], [0, 2, -1], [0, 2, 6]]

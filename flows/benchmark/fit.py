@@ -1,0 +1,166 @@
+"""Fit: a contender with its best settings and one seed, asked for the test once, masked and not.
+
+The same model gives both numbers. A refit learns from the validation events as well, for as many epochs and
+with the settings that the validated fit found.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.split import Window
+from flows.benchmark.config import Contender
+from flows.benchmark.pieces import Piece, Pieces
+from flows.benchmark.problem import Problem
+from flows.benchmark.record import Child, Record
+from flows.benchmark.tune import code_of, validator
+from flows.progress import training_bar
+from models.families import FAMILIES
+from models.fitting import Fitted, fit_family
+from models.recommender import Epoch, FitData, Recommender
+from models.training import history_of
+from validation.evaluate import evaluate
+from validation.report import Report
+
+CHECKPOINT = "checkpoint.safetensors"
+WAYS = {"masked": True, "unmasked": False}
+SHOWN = tuple(f"{name}@{k}" for k in (5, 10, 20) for name in ("recall", "ndcg"))
+
+
+def fit(
+    problem: Problem, contender: Contender, best: dict[str, Any], seed: int, pieces: Pieces, record: Record
+) -> Piece | None:
+    """Fit on train, early stopping on the validation users; None where nothing may be made."""
+    config, settings = problem.config, contender.settings(best)
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, seed, config.metric]
+    content += [config.threads]
+
+    def make(draft: Path) -> dict[str, Any]:
+        validate = validator(problem.validation, contender.family, config.metric)
+        with record.child("fit", f"seed {seed}", settings) as run:
+            fitted, seconds = trained(
+                f"{problem.name} · {contender.name} · seed {seed}",
+                contender.family,
+                settings,
+                problem.learn,
+                seed=seed,
+                validate=validate,
+                run=run,
+                checkpoint=draft / CHECKPOINT,
+            )
+            valid = validate(fitted.recommender)
+            run.valid(valid)
+            result = _about(fitted, seconds, seed) | {"valid": valid}
+            result |= _asked(fitted.recommender, problem.test, contender.family, seconds, draft, run)
+        (draft / CHECKPOINT).unlink(missing_ok=True)
+        return result
+
+    return pieces.get(f"{contender.name} seed {seed}", content, make)
+
+
+def refit(
+    problem: Problem, contender: Contender, validated: Piece, pieces: Pieces, record: Record
+) -> Piece | None:
+    """Fit on train + validation with what the validated fit found; None where nothing may be made."""
+    settings, epochs = validated.result["settings"], int(validated.result["epochs"])
+    seed = int(validated.result["seed"])
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, epochs, seed]
+    content += [problem.config.threads]
+
+    def make(draft: Path) -> dict[str, Any]:
+        with record.child("fit", f"refit, seed {seed}", settings) as run:
+            fitted, seconds = trained(
+                f"{problem.name} · {contender.name} · refit {seed}",
+                contender.family,
+                settings,
+                problem.data_of(problem.refitted),
+                seed=seed,
+                run=run,
+                checkpoint=draft / CHECKPOINT,
+                stop_after=epochs or None,
+            )
+            result = _about(fitted, seconds, seed)
+            result |= _asked(fitted.recommender, problem.refitted, contender.family, seconds, draft, run)
+        (draft / CHECKPOINT).unlink(missing_ok=True)
+        return result
+
+    return pieces.get(f"{contender.name} refit {seed}", content, make)
+
+
+def reports_of(piece: Piece, way: str) -> Report:
+    """Scores user by user of a fit, "masked" or "unmasked"."""
+    return Report.load(piece.folder / f"{way}.parquet")
+
+
+def trained(
+    what: str,
+    family: str,
+    settings: dict[str, Any],
+    data: FitData,
+    *,
+    seed: int,
+    run: Child,
+    checkpoint: Path,
+    validate: Callable[[Recommender], float] | None = None,
+    stop_after: int | None = None,
+) -> tuple[Fitted, float]:
+    """`fit_family` with a bar and a run in MLflow; also its seconds, those before a kill included."""
+    started = time.perf_counter()
+    with training_bar(what, FAMILIES[family].config(**settings)) as bar:
+
+        def watch(epoch: Epoch) -> None:
+            bar(epoch)
+            run.epoch(epoch)
+
+        for epoch in history_of(checkpoint):
+            watch(epoch)
+        fitted = fit_family(
+            family,
+            settings,
+            data,
+            seed=seed,
+            validate=validate,
+            watch=watch,
+            checkpoint=checkpoint,
+            stop_after=stop_after,
+        )
+    epochs = sum(epoch.seconds for epoch in fitted.history)
+    return fitted, max(time.perf_counter() - started, epochs)
+
+
+def _about(fitted: Fitted, seconds: float, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "settings": fitted.recommender.config.model_dump(mode="json"),
+        "epochs": fitted.epochs,
+        "epochs_run": len(fitted.history),
+        "fit_seconds": round(seconds, 3),
+        "parameters": parameters(fitted.recommender),
+    }
+
+
+def parameters(recommender: Recommender) -> int:
+    """Learned or counted numbers that the recommender keeps: floating-point values of its state."""
+    return sum(
+        array.size for array in recommender.state().values() if np.issubdtype(array.dtype, np.floating)
+    )
+
+
+def _asked(
+    recommender: Recommender, window: Window, family: str, seconds: float, draft: Path, run: Child
+) -> dict[str, Any]:
+    """Both ways of asking the test, with the protocol of each; reports go to the draft."""
+    test, protocol, recommend_seconds = {}, {}, {}
+    for way, masked in WAYS.items():
+        report, _ = evaluate(recommender, window, family=family, seen_masked=masked, fit_seconds=seconds)
+        report.save(draft / f"{way}.parquet")
+        test[way] = {metric: report.mean(metric) for metric in (*SHOWN, "mrr@10")}
+        test[way] |= {f"coverage@{report.coverage_k}": report.coverage}
+        protocol[way] = asdict(report.protocol)
+        recommend_seconds[way] = round(report.recommend_seconds, 3)
+        run.numbers({f"test.{way}.{metric}": value for metric, value in test[way].items()})
+    return {"test": test, "protocol": protocol, "recommend_seconds": recommend_seconds}

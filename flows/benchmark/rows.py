@@ -1,0 +1,145 @@
+"""Rows: what the pieces of a benchmark add up to, as one JSON-like result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows import fingerprint
+from flows.benchmark.config import Contender
+from flows.benchmark.fit import WAYS, reports_of
+from flows.benchmark.pieces import Piece, Pieces
+from flows.benchmark.problem import Problem
+from validation.significance import paired_bootstraps
+
+COMPARED = ("recall@10", "ndcg@10")
+JUDGED = "ndcg@10"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A contender with all that was found of it.
+
+    Attributes:
+        contender: who.
+        tuned: its study, or that of the family it is an ablation of.
+        fits: one a seed, fitted on train.
+        refits: one a seed, fitted on train + validation; maybe none.
+    """
+
+    contender: Contender
+    tuned: Piece
+    fits: tuple[Piece, ...]
+    refits: tuple[Piece, ...]
+
+    def mean(self, way: str, metric: str) -> float:
+        """Mean over the seeds."""
+        return float(np.mean([each.result["test"][way][metric] for each in self.fits]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything about it, numbers of each seed and their means."""
+        tuned = self.tuned.result
+        out: dict[str, Any] = {
+            "name": self.contender.name,
+            "family": self.contender.family,
+            "ablation_of": self.contender.parent if self.contender.is_ablation else None,
+            "settings": self.contender.settings(tuned["params"]),
+            "tuning": {key: tuned[key] for key in ("trials", "seconds", "valid", "best_trial", "values")},
+            "parameters": self.fits[0].result["parameters"],
+            "fit_seconds": mean_and_sd([each.result["fit_seconds"] for each in self.fits]),
+            "valid": mean_and_sd([each.result["valid"] for each in self.fits]),
+            "test": _over_seeds(self.fits),
+            "seeds": [_brief(each) for each in self.fits],
+        }
+        if self.refits:
+            out["refitted"] = {
+                "fit_seconds": mean_and_sd([each.result["fit_seconds"] for each in self.refits]),
+                "test": _over_seeds(self.refits),
+                "seeds": [_brief(each) for each in self.refits],
+            }
+        return out
+
+
+def mean_and_sd(values: Sequence[float]) -> dict[str, float]:
+    """Mean and sample standard deviation; 0 for one value.
+
+    >>> mean_and_sd([1.0, 3.0])
+    {'mean': 2.0, 'sd': 1.4142135623730951}
+    """
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(np.mean(values)), "sd": sd}
+
+
+def protocols(rows: Sequence[Row]) -> dict[str, Any]:
+    """Protocol of each table and way; all rows share them.
+
+    Raises:
+        ValueError: two rows of one table were measured differently.
+    """
+    found: dict[str, Any] = {}
+    for row in rows:
+        for table, pieces in {"train": row.fits, "train + validation": row.refits}.items():
+            for piece in pieces:
+                for way in WAYS:
+                    protocol = piece.result["protocol"][way]
+                    if found.setdefault(f"fitted on {table}, {way}", protocol) != protocol:
+                        raise ValueError(
+                            f"rows of one table need one protocol, but {row.contender.name} has "
+                            f"{protocol}: delete its pieces and run again."
+                        )
+    return found
+
+
+def significance(problem: Problem, rows: Sequence[Row], pieces: Pieces) -> dict[str, Any] | None:
+    """The recipe against the best other family on the same users, each user's mean over the seeds.
+
+    The other is the one with the best test metric, which is hard on the recipe.
+    """
+    recipe = next((row for row in rows if row.contender.name == problem.config.recipe), None)
+    others = [row for row in rows if row is not recipe and not row.contender.is_ablation]
+    if recipe is None or not others:
+        return None
+    best = max(others, key=lambda row: row.mean("masked", JUDGED))
+    names = (recipe.contender.name, best.contender.name)
+    folders = [piece.folder.name for row in (recipe, best) for piece in row.fits]
+    content: list[Any] = [folders, COMPARED, fingerprint.of_modules("validation.significance")]
+
+    def make(_: Any) -> dict[str, Any]:
+        found = {
+            way: dict(
+                zip(
+                    COMPARED,
+                    map(asdict, paired_bootstraps(_users(recipe, way), _users(best, way), seed=0)),
+                    strict=True,
+                )
+            )
+            for way in WAYS
+        }
+        return {"recipe": names[0], "baseline": names[1], **found}
+
+    found = Pieces(pieces.root).get("significance", content, make)
+    return None if found is None else found.result
+
+
+def _users(row: Row, way: str) -> NDArray[np.float64]:
+    """Mean over the seeds of each user's metrics: float64 [Q, len(COMPARED)]."""
+    reports = [reports_of(piece, way) for piece in row.fits]
+    tables = [np.column_stack([report.values(metric) for metric in COMPARED]) for report in reports]
+    return np.asarray(np.mean(tables, axis=0), dtype=np.float64)
+
+
+def _over_seeds(pieces: Sequence[Piece]) -> dict[str, dict[str, dict[str, float]]]:
+    """Way, metric, then mean and sd."""
+    return {
+        way: {
+            metric: mean_and_sd([piece.result["test"][way][metric] for piece in pieces])
+            for metric in pieces[0].result["test"][way]
+        }
+        for way in WAYS
+    }
+
+
+def _brief(piece: Piece) -> Mapping[str, Any]:
+    return {key: value for key, value in piece.result.items() if key not in ("protocol", "parameters")}

@@ -1,0 +1,196 @@
+"""Run: every asked contender on every asked data set; after each one the result is written anew.
+
+The order is fixed by the config and no number of one contender changes another: each is tuned on validation
+users first, then fitted and asked for the test once a seed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flows import fingerprint
+from flows.benchmark.cold import baselines, cold_fit
+from flows.benchmark.config import BenchmarkConfig, Contender, chosen, contenders
+from flows.benchmark.fit import SHOWN, WAYS, fit, refit
+from flows.benchmark.pieces import Piece, Pieces
+from flows.benchmark.problem import Problem, open_problem
+from flows.benchmark.record import Record
+from flows.benchmark.rows import Row, protocols, significance
+from flows.benchmark.tune import tune
+from flows.environment import LAYERS, Home
+from flows.machine import machine
+from flows.recording import commit
+from flows.tracking import Tracker
+from models.fitting import use_threads
+from validation.cold_items import ColdSplit, hold_out
+
+EXPERIMENT = "encore benchmark"
+Publish = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line wants.
+
+    Attributes:
+        data: folder of the data sets.
+        families: names; empty for all that this version has.
+        datasets: names; empty for all.
+        seeds: fits of each contender.
+        refit: whether also to fit on train + validation.
+        cold: share of the items to hold out; 0 for no such experiment.
+        command: as typed, for the record.
+    """
+
+    data: Path
+    families: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    seeds: int = 3
+    refit: bool = True
+    cold: float = 0.0
+    command: str = ""
+
+
+def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publish) -> dict[str, Any]:
+    """Do what is missing and return everything that is there.
+
+    Args:
+        config: the benchmark.
+        asked: what the command line wants.
+        home: where pieces and runs go.
+        publish: is given the result after each contender.
+
+    Raises:
+        ConfigError: a data set or family that is not known.
+        DataError: files are missing or break a rule.
+    """
+    use_threads(config.threads)
+    rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
+    everything = _Everything(config, asked, home, Tracker(home.tracking_uri, home.artifacts, EXPERIMENT))
+    for name in names:
+        for row in rows:
+            everything.make(name, row)
+            publish(everything.result())
+        if asked.cold:
+            everything.make_cold(name, rows)
+    result = everything.result()
+    publish(result)
+    return result
+
+
+@dataclass
+class _Everything:
+    """The pieces of all data sets: `make` what is missing, `result` of what is there."""
+
+    config: BenchmarkConfig
+    asked: Asked
+    home: Home
+    tracker: Tracker
+    _problems: dict[str, Problem] = field(default_factory=dict)
+    _splits: dict[str, ColdSplit | None] = field(default_factory=dict)
+
+    def make(self, dataset: str, contender: Contender) -> None:
+        """Tune, fit and ask one contender, as far as it was not done."""
+        pieces = Pieces(self._root(dataset))
+        problem = self._problem(dataset, pieces)
+        if problem is None:
+            raise RuntimeError(f"{dataset}: pieces that may be made must be there: report this.")
+        record = Record(self.tracker, problem, contender)
+        row = self._row(problem, contender, record, pieces)
+        if row is not None:
+            record.finish({f"test.{way}.{metric}": row.mean(way, metric) for way in WAYS for metric in SHOWN})
+
+    def make_cold(self, dataset: str, rows: Sequence[Contender]) -> None:
+        """Ask the data set's contenders for held-out items, as far as it was not done."""
+        self._cold(dataset, rows, Pieces(self._root(dataset)))
+
+    def result(self) -> dict[str, Any]:
+        """Everything that was found, for the JSON file."""
+        datasets = {name: self._dataset(name) for name in self.config.datasets}
+        return {
+            "benchmark": self.config.name,
+            "title": self.config.title or self.config.name,
+            "command": self.asked.command,
+            "code": fingerprint.of_code(*LAYERS)[:12],
+            "commit": commit(),
+            "machine": machine(self.config.threads),
+            "seeds": self.asked.seeds,
+            "cold_share": self.asked.cold,
+            "config": self.config.model_dump(mode="json", exclude={"published", "datasets"}),
+            "datasets": {name: found for name, found in datasets.items() if found is not None},
+        }
+
+    def _dataset(self, name: str) -> dict[str, Any] | None:
+        """What is there of one data set; None where nothing is."""
+        pieces = Pieces(self._root(name), only_found=True)
+        problem = self._problem(name, pieces)
+        if problem is None:
+            return None
+        every = contenders(self.config)
+        found = [self._row(problem, each, Record(self.tracker, problem, each), pieces) for each in every]
+        rows = [row for row in found if row is not None]
+        if not rows:
+            return None
+        return {
+            "profile": problem.profile(),
+            "protocol": protocols(rows),
+            "rows": [row.to_json() for row in rows],
+            "published": [each.model_dump() for each in self.config.published if each.dataset == name],
+            "significance": significance(problem, rows, Pieces(pieces.root)),
+            "cold": self._cold(name, every, pieces),
+        }
+
+    def _row(self, problem: Problem, contender: Contender, record: Record, pieces: Pieces) -> Row | None:
+        """A contender's pieces; None as long as one fit is not there."""
+        parent = replace(contender, name=contender.parent, changed={})
+        above = Record(self.tracker, problem, parent) if contender.is_ablation else record
+        tuned = tune(problem, parent, pieces, above, self.home)
+        if tuned is None:
+            return None
+        if contender.is_ablation:
+            above.finish({})
+        best, seeds = tuned.result["params"], range(self.asked.seeds)
+        fits = _there(fit(problem, contender, best, seed, pieces, record) for seed in seeds)
+        refits: tuple[Piece, ...] = ()
+        if self.asked.refit and self.config.refit and not contender.is_ablation:
+            refits = _there(refit(problem, contender, each, pieces, record) for each in fits)
+        return Row(contender, tuned, fits, refits) if fits else None
+
+    def _cold(self, name: str, rows: Sequence[Contender], pieces: Pieces) -> dict[str, Any] | None:
+        """The experiment with held-out items; None where it was not asked for or nobody wanted one."""
+        share, problem = self.asked.cold, self._problem(name, pieces)
+        if not share or problem is None:
+            return None
+        if name not in self._splits:
+            self._splits[name] = hold_out(problem.valid, problem.test, share, seed=self.config.seed)
+        split = self._splits[name]
+        known = None if split is None else baselines(problem, split, share, pieces)
+        if split is None or known is None:
+            return None
+        table = dict(known.result["rows"])
+        for contender in rows:
+            if not contender.is_ablation and contender.name in (
+                self.config.cold.families or (contender.name,)
+            ):
+                record = Record(self.tracker, problem, contender)
+                row = self._row(problem, contender, record, pieces)
+                found = row and cold_fit(problem, split, share, contender, row.fits[0], pieces, record)
+                table |= {contender.name: found.result["cold"]} if found else {}
+                record.finish({})
+        return {"share": share, "items": known.result["items"], "users": known.result["users"], "rows": table}
+
+    def _problem(self, name: str, pieces: Pieces) -> Problem | None:
+        """The data set, opened once; None where nothing of it is there and nothing may be made."""
+        if name not in self._problems and (pieces.root.is_dir() or not pieces.only_found):
+            problem = open_problem(name, self.config, self.asked.data, self.home, pieces)
+            if problem is not None:
+                self._problems[name] = problem
+        return self._problems.get(name)
+
+    def _root(self, dataset: str) -> Path:
+        return self.home.work / "benchmark" / self.config.name / dataset
+
+
+def _there(pieces: Iterable[Piece | None]) -> tuple[Piece, ...]:
+    return tuple(piece for piece in pieces if piece is not None)

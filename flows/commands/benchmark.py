@@ -1,0 +1,93 @@
+"""encore benchmark: a comparison with papers, resumable; tables, plots and a JSON file."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from flows.benchmark.config import absent, contenders, find, load
+from flows.commands.narration import narrate
+from flows.environment import home
+
+LEFT = ("model", "seen items", "metric")
+WIDE = 150
+LEFT_OUT = ("R@5", "N@5", "R@20", "N@20", "epochs", "parameters")
+"""What a narrower terminal does not show; the Markdown file does."""
+
+
+def run(
+    name: str,
+    data: Path,
+    families: tuple[str, ...],
+    datasets: tuple[str, ...],
+    *,
+    seeds: int,
+    cold: float,
+    refit: bool,
+    out: Path,
+) -> None:
+    """Do what is missing, print and write everything that is there.
+
+    Args:
+        name: of the benchmark, or the path of its config.
+        data: folder of the data sets; its path is not written anywhere.
+        families: names; empty for all that this version of the code has.
+        datasets: names; empty for all.
+        seeds: fits of each family.
+        cold: share of the items to hold out, 0 for none.
+        refit: whether to fit on train + validation as well.
+        out: folder of JSON, Markdown and plots.
+    """
+    path = find(name)
+    config = load(path)
+    contenders(config, families)  # a typo is told before the libraries are loaded
+    from flows.benchmark.render import write
+    from flows.benchmark.run import Asked, benchmark
+
+    console = Console()
+    missing = [] if families else absent(config)
+    if missing:
+        console.print(f"[dim]Not in this version of the code, left out: {', '.join(missing)}[/]")
+    narrate()
+    command = _command(name, families, datasets, seeds, cold, refit)
+    asked = Asked(data, families, datasets, seeds, refit, cold, command)
+    out.mkdir(parents=True, exist_ok=True)
+    result = benchmark(config, asked, home(), lambda found: _quietly(write(found, out)))
+    show(result, console)
+    written = write(result, out)
+    console.print(f"[bold green]Done.[/] {len(written)} files, first {written[0]}", soft_wrap=True)
+    console.print("Every trial and fit is in MLflow. Next: [bold]encore up[/]")
+
+
+def show(result: Mapping[str, Any], console: Console) -> None:
+    """All tables of a result, each under its protocol."""
+    from flows.benchmark.render import sections
+
+    for title, note, cells in sections(result):
+        table = Table(title=title, box=SIMPLE, pad_edge=False, caption=note, caption_justify="left")
+        shown = [name for name in cells[0] if console.width >= WIDE or name not in LEFT_OUT]
+        for column in shown:
+            table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "model")
+        for row in cells:
+            ours = row.get("model") == result["config"]["recipe"]
+            table.add_row(*(row[name] for name in shown), style="bold green" if ours else None)
+        console.print(table)
+
+
+def _command(
+    name: str, families: tuple[str, ...], datasets: tuple[str, ...], seeds: int, cold: float, refit: bool
+) -> str:
+    words = ["encore", "benchmark", name, "--data", "DIR", "--seeds", str(seeds)]
+    words += ["--families", ",".join(families)] if families else []
+    words += ["--datasets", ",".join(datasets)] if datasets else []
+    words += ["--cold", f"{cold:g}"] if cold else []
+    words += [] if refit else ["--no-refit"]
+    return shlex.join(words)
+
+
+def _quietly(_: object) -> None:
+    """Nothing is said of what is written on the way."""
