@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -16,9 +16,11 @@ from data.windows import FilterConfig
 from flows.config import ConfigError, mistakes
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES
-from models.fitting import EncoderConfig
+from models.item_encoders.encoders import EncoderConfig
+from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import Config
-from models.tokenizers.residual_kmeans import TokenizerConfig
+from models.tokenizers.kinds import TokenizerConfig
+from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 CONFIGS = Path("configs/benchmarks")
 ABLATION = "/"
@@ -32,6 +34,13 @@ class Published(Config):
     name: str
     source: str = Field(description="Where the numbers stand.")
     values: dict[str, float] = Field(description="Such as recall@10.")
+
+
+class ItemsConfig(Config):
+    """Item vectors and semantic IDs for the families that want others than the rest."""
+
+    encoder: EncoderConfig | None = Field(default=None, description="None: the benchmark's.")
+    tokenizer: TokenizerConfig | None = Field(default=None, description="None: the benchmark's.")
 
 
 class ColdConfig(Config):
@@ -64,14 +73,15 @@ class BenchmarkConfig(Config):
     families: dict[str, dict[str, Any]] = Field(
         min_length=1,
         description="What competes and what differs from its defaults; a fixed setting is not tuned. The key "
-        "`family` names the family where the row is called otherwise.",
+        "`family` names the family where the row is called otherwise, the key `items` one of [items].",
     )
     ablations: dict[str, dict[str, dict[str, Any]]] = Field(
         default={}, description="By family and name: what differs from the family's best settings."
     )
     filters: FilterConfig = FilterConfig(min_item_events=0)
-    encoder: EncoderConfig = EncoderConfig()
-    tokenizer: TokenizerConfig = TokenizerConfig()
+    encoder: EncoderConfig = TfidfConfig()
+    tokenizer: TokenizerConfig = ResidualKMeansConfig()
+    items: dict[str, ItemsConfig] = Field(default={}, description="Other vectors and codes, by name.")
     tuning: TuningConfig = TuningConfig()
     cold: ColdConfig = ColdConfig()
     published: tuple[Published, ...] = ()
@@ -83,6 +93,16 @@ class BenchmarkConfig(Config):
         if name not in ("recall", "ndcg", "hit", "mrr") or k not in ("5", "10", "20"):
             raise ValueError("a metric must be recall, ndcg, hit or mrr at 5, 10 or 20, such as ndcg@10")
         return metric
+
+    def with_items(self, name: str) -> Self:
+        """This benchmark with the vectors and codes of `[items.NAME]`; as it is for the empty name."""
+        other = self.items.get(name, ItemsConfig())
+        return self.model_copy(
+            update={
+                "encoder": other.encoder or self.encoder,
+                "tokenizer": other.tokenizer or self.tokenizer,
+            }
+        )
 
     @field_validator("ablations")
     @classmethod
@@ -102,12 +122,14 @@ class Contender:
         family: key of FAMILIES.
         fixed: settings that are not tuned.
         changed: what an ablation changes in the best settings; empty for a family itself.
+        items: name of its item vectors and codes; empty for the benchmark's.
     """
 
     name: str
     family: str
     fixed: dict[str, Any]
     changed: dict[str, Any]
+    items: str = ""
 
     @property
     def parent(self) -> str:
@@ -194,10 +216,13 @@ def _of(name: str, config: BenchmarkConfig, asked: bool) -> list[Contender]:
                 "update, or leave it out of --families"
             )
         return []
-    fixed = {key: value for key, value in given.items() if key != "family"}
-    rows = [Contender(name, family, fixed, {})]
+    fixed = {key: value for key, value in given.items() if key not in ("family", "items")}
+    items = str(given.get("items", ""))
+    if items and items not in config.items:
+        raise ConfigError(f"{name}: items must name one of [items], {list(config.items)}, but got {items!r}")
+    rows = [Contender(name, family, fixed, {}, items)]
     for label, changed in config.ablations.get(name, {}).items():
-        rows.append(Contender(f"{name}{ABLATION}{label}", family, fixed, changed))
+        rows.append(Contender(f"{name}{ABLATION}{label}", family, fixed, changed, items))
     for row in rows:
         _refuse_unknown_settings(row)
     return rows

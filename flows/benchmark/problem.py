@@ -1,14 +1,10 @@
 """Problem: one data set as papers use it: windows, content vectors and semantic IDs, named by content."""
 
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data.catalogue import Catalogue
 from data.snapshot import Snapshot, write_snapshot
 from data.sources import load as load_source
 from data.sources.config import FilesConfig
@@ -18,20 +14,17 @@ from flows import fingerprint
 from flows.benchmark.config import BenchmarkConfig
 from flows.benchmark.pieces import Pieces
 from flows.environment import Home
-from models.fitting import encode_items, fit_tokenizer
-from models.recommender import FitData, Floats
+from models.fitting import fit_codes
+from models.recommender import FitData
+from models.tokenizers.quality import quality
 from models.tokenizers.store import ItemCodes, load_codes, save_codes
-
-logger = logging.getLogger(__name__)
 
 MADE_BY = (
     "data.windows",
-    "models.item_encoders.tfidf",
-    "models.item_encoders.minilm",
-    "models.tokenizers.residual_kmeans",
+    "models.item_encoders.encoders",
+    "models.tokenizers.kinds",
     "models.tokenizers.store",
 )
-WORDLESS_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Problem:
         config: the benchmark.
         snapshot: the data.
         codes: content vectors and semantic IDs of the catalogue; they see item fields only.
-        has_text: whether any item is described in words; without it the vectors are random.
+        has_text: whether any item is described in words.
         digest: of everything above.
     """
 
@@ -112,11 +105,11 @@ def open_problem(
     content += [config.threads, fingerprint.of_modules(*MADE_BY)]
 
     def make(draft: Path) -> dict[str, Any]:
-        catalogue = leave_one_out(snapshot, name="valid", filters=config.filters).catalogue
-        vectors = _vectors(catalogue, config)
-        tokenizer = fit_tokenizer(vectors, config.tokenizer, seed=config.seed)
-        save_codes(draft / "codes.safetensors", vectors, tokenizer, tokenizer.table(vectors))
-        return {"has_text": any(catalogue.texts), "size": int(vectors.shape[1])}
+        window = leave_one_out(snapshot, name="valid", filters=config.filters)
+        codes = fit_codes(window.catalogue, window.train, config.encoder, config.tokenizer, seed=config.seed)
+        save_codes(draft / "codes.safetensors", codes)
+        report = quality(codes.table, codes.tokenizer, codes.vectors).to_dict()
+        return {"has_text": any(window.catalogue.texts), "size": codes.vectors.shape[1], "quality": report}
 
     piece = pieces.get("items", content, make)
     if piece is None:
@@ -130,12 +123,3 @@ def below(source: FilesConfig, data: Path) -> FilesConfig:
     """The source with its paths below the folder `data`."""
     paths = {"interactions": data / source.interactions, "items": data / source.items}
     return source.model_copy(update=paths)
-
-
-def _vectors(catalogue: Catalogue, config: BenchmarkConfig) -> Floats:
-    """Content vectors; random directions for items that nothing is known of, so that codes can be made."""
-    if any(catalogue.texts):
-        return encode_items(catalogue, config.encoder, seed=config.seed)
-    logger.warning("no item has text, so content vectors and semantic IDs are random")
-    drawn = np.random.default_rng(config.seed).normal(size=(len(catalogue), WORDLESS_SIZE))
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)

@@ -87,13 +87,13 @@ class _Everything:
     asked: Asked
     home: Home
     tracker: Tracker
-    _problems: dict[str, Problem] = field(default_factory=dict)
+    _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _splits: dict[str, ColdSplit | None] = field(default_factory=dict)
 
     def make(self, dataset: str, contender: Contender) -> None:
         """Tune, fit and ask one contender, as far as it was not done."""
         pieces = Pieces(self._root(dataset))
-        problem = self._problem(dataset, pieces)
+        problem = self._problem(dataset, pieces, contender.items)
         if problem is None:
             raise RuntimeError(f"{dataset}: pieces that may be made must be there: report this.")
         record = Record(self.tracker, problem, contender)
@@ -127,8 +127,7 @@ class _Everything:
         problem = self._problem(name, pieces)
         if problem is None:
             return None
-        every = contenders(self.config)
-        found = [self._row(problem, each, Record(self.tracker, problem, each), pieces) for each in every]
+        found = [self._found(name, each, pieces) for each in contenders(self.config)]
         rows = [row for row in found if row is not None]
         if not rows:
             return None
@@ -138,8 +137,15 @@ class _Everything:
             "rows": [row.to_json() for row in rows],
             "published": [each.model_dump() for each in self.config.published if each.dataset == name],
             "significance": significance(problem, rows, Pieces(pieces.root)),
-            "cold": self._cold(name, every, pieces),
+            "cold": self._cold(name, contenders(self.config), pieces),
         }
+
+    def _found(self, name: str, contender: Contender, pieces: Pieces) -> Row | None:
+        """What is there of a contender."""
+        problem = self._problem(name, pieces, contender.items)
+        if problem is None:
+            return None
+        return self._row(problem, contender, Record(self.tracker, problem, contender), pieces)
 
     def _row(self, problem: Problem, contender: Contender, record: Record, pieces: Pieces) -> Row | None:
         """A contender's pieces; None as long as one fit is not there."""
@@ -173,20 +179,28 @@ class _Everything:
             if not contender.is_ablation and contender.name in (
                 self.config.cold.families or (contender.name,)
             ):
-                record = Record(self.tracker, problem, contender)
-                row = self._row(problem, contender, record, pieces)
-                found = row and cold_fit(problem, split, share, contender, row.fits[0], pieces, record)
+                own = self._problem(name, pieces, contender.items)
+                if own is None:
+                    continue
+                record = Record(self.tracker, own, contender)
+                row = self._row(own, contender, record, pieces)
+                found = row and cold_fit(own, split, share, contender, row.fits[0], pieces, record)
                 table |= {contender.name: found.result["cold"]} if found else {}
                 record.finish({})
         return {"share": share, "items": known.result["items"], "users": known.result["users"], "rows": table}
 
-    def _problem(self, name: str, pieces: Pieces) -> Problem | None:
-        """The data set, opened once; None where nothing of it is there and nothing may be made."""
-        if name not in self._problems and (pieces.root.is_dir() or not pieces.only_found):
-            problem = open_problem(name, self.config, self.asked.data, self.home, pieces)
+    def _problem(self, name: str, pieces: Pieces, items: str = "") -> Problem | None:
+        """The data set, opened once with each kind of item vectors and codes.
+
+        None where nothing of it is there and nothing may be made.
+        """
+        key = (name, items)
+        if key not in self._problems and (pieces.root.is_dir() or not pieces.only_found):
+            config = self.config.with_items(items)
+            problem = open_problem(name, config, self.asked.data, self.home, pieces)
             if problem is not None:
-                self._problems[name] = problem
-        return self._problems.get(name)
+                self._problems[key] = problem
+        return self._problems.get(key)
 
     def _root(self, dataset: str) -> Path:
         return self.home.work / "benchmark" / self.config.name / dataset

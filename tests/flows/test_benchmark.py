@@ -294,9 +294,10 @@ def test_no_path_of_this_machine_is_in_the_result(finished, asked):
     assert str(home.root) not in text
 
 
-def test_items_without_any_text_get_random_codes(data, tmp_path):
+def test_items_without_any_text_are_known_by_who_buys_them(data, tmp_path):
     path = tmp_path / "wordless.toml"
-    path.write_text(CONFIG.replace('text_fields = ["name"]', ""))
+    wordless = CONFIG.replace('text_fields = ["name"]', "")
+    path.write_text(wordless.replace("[encoder]\nsize = 4", '[encoder]\nkind = "collaborative"'))
     asked = Asked(data, ("popularity",), seeds=1, refit=False, cold=0.25)
     home = Home(tmp_path / "home")
     home.root.mkdir()
