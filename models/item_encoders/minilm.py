@@ -19,7 +19,8 @@ class MiniLMConfig(Config):
 def encode_minilm(texts: list[str]) -> Floats:
     """Mean of the last hidden states over tokens, normalised: float32 [I, 384].
 
-    Each distinct text is encoded once. bfloat16 weights: cosine .99997 to float32 at twice the speed.
+    Each distinct text is encoded once, with bfloat16 weights where the CPU multiplies them: twice the speed
+    there, a sixth of it elsewhere; cosine .99997 to float32.
 
     Raises:
         ModuleNotFoundError: the extra `models` is not installed.
@@ -34,7 +35,7 @@ def encode_minilm(texts: list[str]) -> Floats:
         ) from error
     folder = str(weights.get_model_path())
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True).eval()
+    model = AutoModel.from_pretrained(folder, dtype=_fast_type(), local_files_only=True).eval()
     distinct, place = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
     order = np.argsort([len(text) for text in distinct], kind="stable")
     out = np.empty((len(distinct), model.config.hidden_size), dtype=np.float32)
@@ -47,3 +48,7 @@ def encode_minilm(texts: list[str]) -> Floats:
         out[rows] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
     vectors: Floats = (out / np.linalg.norm(out, axis=1, keepdims=True))[place]
     return vectors
+
+
+def _fast_type() -> torch.dtype:
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
