@@ -2,7 +2,7 @@
 
 Embarrassingly shallow autoencoders (Steck 2019, arXiv:1905.03375, section 3.1): B = 1 - P / diag(P), by
 columns, with P = (X^T X + ridge)^-1 and X the 0/1 matrix of users and items. The paper scores a set, x B;
-here older baskets weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000 1.6 GB)
+here older baskets weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000 1.6)
 and takes about I^3 multiplications. The model keeps each item's strongest weights, so that a bundle holds
 I * n_neighbours of them. Dims: U users, I items.
 """
