@@ -25,8 +25,8 @@ BLOCK_ROWS = 512
 class EASEConfig(Config):
     """Strength of the regression and scoring of a history."""
 
-    ridge: float = Field(default=200.0, gt=0, description="Trust in few users; higher trusts them less.")
-    history_decay: float = Field(default=0.8, gt=0, le=1, description="Weight of one basket further back.")
+    ridge: float = Field(default=150.0, gt=0, description="Trust in few users; higher trusts them less.")
+    history_decay: float = Field(default=0.7, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=500, ge=1, description="Weights kept for each item, by absolute value.")
     max_items: int = Field(
         default=20_000, ge=1, description="Largest catalogue; memory is 4 bytes times I^2."
