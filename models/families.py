@@ -62,11 +62,11 @@ FAMILIES: dict[str, Family] = {
         ItemKNN,
         ItemKNNConfig,
         {
-            "window": Choice((1, 2, 5)),
+            "window": Choice((1, 2, 5, 10)),
             "count_decay": Float(0.3, 1.0),
             "backward_weight": Float(0.2, 1.0),
             "history_decay": Float(0.3, 0.995),
-            "popularity_power": Float(0.0, 0.8),
+            "degree_power": Float(0.0, 0.5),
             "repeat_weight": Float(0.05, 20, log=True),
         },
     ),

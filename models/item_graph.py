@@ -73,16 +73,17 @@ def graph_of(data: FitData, *, window: int, decay: float, within_basket: bool) -
     return found
 
 
-def cosine(graph: ItemGraph, *, backward_weight: float) -> ItemGraph:
-    """(C + b C^T) scaled by the square roots of both degrees, so that popular items do not win everywhere.
+def degree_normalised(graph: ItemGraph, *, backward_weight: float, power: float) -> ItemGraph:
+    """(C + b C^T) divided by a power of both degrees, so that popular items do not win everywhere.
 
     Args:
-        graph: C, counted forwards.
+        graph: C, counted forwards; the degree of an item is its sum over C + C^T.
         backward_weight: b, what a pair says about the order it did not come in; 1 ignores order.
+        power: 0.5 gives the cosine, 0 the counts.
     """
     forward, backward = graph.weights, graph.weights.T
     degree = np.asarray((forward + backward).sum(axis=1)).ravel()
-    scale = sp.diags((1 / np.sqrt(np.maximum(degree, 1e-12))).astype(np.float32))
+    scale = sp.diags((1 / np.maximum(degree, 1e-12) ** power).astype(np.float32))
     weighted = forward + backward * np.float32(backward_weight)
     return ItemGraph((scale @ weighted @ scale).tocsr().astype(np.float32))
 

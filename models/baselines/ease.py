@@ -2,9 +2,9 @@
 
 Embarrassingly shallow autoencoders (Steck 2019, arXiv:1905.03375, section 3.1): B = 1 - P / diag(P), by
 columns, with P = (X^T X + ridge)^-1 and X the 0/1 matrix of users and items. The paper scores a set, x B;
-here older baskets weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000
-1.6 GB) and takes about I^3 multiplications. The model keeps each item's strongest weights, so that a bundle
-holds I * n_neighbours of them. Dims: U users, I items.
+here older baskets weigh less in x. Fitting holds one dense float32 [I, I] (12,000 items 0.6 GB, 20,000 1.6)
+and takes about I^3 multiplications. The model keeps each item's strongest weights, so that a bundle holds
+I * n_neighbours of them. Dims: U users, I items.
 """
 
 from typing import ClassVar, Self
@@ -25,8 +25,8 @@ BLOCK_ROWS = 512
 class EASEConfig(Config):
     """Strength of the regression and scoring of a history."""
 
-    ridge: float = Field(default=200.0, gt=0, description="Trust in few users; higher trusts them less.")
-    history_decay: float = Field(default=0.8, gt=0, le=1, description="Weight of one basket further back.")
+    ridge: float = Field(default=150.0, gt=0, description="Trust in few users; higher trusts them less.")
+    history_decay: float = Field(default=0.7, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=500, ge=1, description="Weights kept for each item, by absolute value.")
     max_items: int = Field(
         default=20_000, ge=1, description="Largest catalogue; memory is 4 bytes times I^2."

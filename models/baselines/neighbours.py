@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from data.interactions import Interactions
-from models.item_graph import ItemGraph, cosine, graph_of, strongest
+from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.recommender import Arrays, Config, FitData, Floats, Mask, Recommendations, top_k
 
 
@@ -88,14 +88,11 @@ class ItemKNNConfig(Config):
     backward_weight: float = Field(
         default=1.0, ge=0, le=1, description="Weight of a pair the other way round; 1 ignores order."
     )
+    degree_power: float = Field(
+        default=0.5, ge=0, le=1, description="Popularity divided out: 0.5 is the cosine, 0 plain counts."
+    )
     history_decay: float = Field(default=0.97, gt=0, le=1, description="Weight of one basket further back.")
     n_neighbours: int = Field(default=200, ge=1, description="Entries kept for each item.")
-    popularity_power: float = Field(
-        default=0.0,
-        ge=0,
-        le=2,
-        description="Exponent of an item's count, against the normalisation; 0: none.",
-    )
     repeat_weight: float = Field(default=2.0, ge=0, description="Weight of an own purchase of the item.")
 
 
@@ -114,13 +111,13 @@ class ItemKNN:
     def fit(cls, config: ItemKNNConfig, data: FitData) -> Self:
         """Count, add both directions, normalise and prune; an item's own return gets `repeat_weight`."""
         counted = graph_of(data, window=config.window, decay=config.count_decay, within_basket=True)
-        pruned = strongest(
-            cosine(counted, backward_weight=config.backward_weight), config.n_neighbours
-        ).weights
+        normalised = degree_normalised(
+            counted, backward_weight=config.backward_weight, power=config.degree_power
+        )
+        pruned = strongest(normalised, config.n_neighbours).weights
         own = sp.identity(data.n_items, dtype=np.float32) * np.float32(config.repeat_weight)
         counts = np.bincount(data.events.item, minlength=data.n_items).astype(np.float32)
-        liked = sp.diags(np.maximum(counts, 1.0) ** np.float32(config.popularity_power))
-        return cls(config, ItemGraph((pruned @ liked + own).tocsr()), counts / counts.sum())
+        return cls(config, ItemGraph((pruned + own).tocsr()), counts / counts.sum())
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; popularity fills what no neighbour reaches."""

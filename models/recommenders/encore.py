@@ -26,7 +26,7 @@ from models.heads.digit_heads import DigitHeads
 from models.heads.fusion import Probabilities, mix, softmax
 from models.heads.item_views import VIEWS, ItemViews, View
 from models.item_clock import ItemClock
-from models.item_graph import ItemGraph, cosine, graph_of, strongest
+from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.objectives.full_softmax import full_softmax
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
 from models.recommenders.settings import TrainedConfig
@@ -42,7 +42,6 @@ ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
 MIXTURE: dict[str, tuple[float, ...]] = {
     "count_share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6),
-    "popularity_power": (0.0, 0.2, 0.4, 0.6),
     "clock_power": (0.0, 0.2, 0.4, 0.6),
     "history_decay": (0.4, 0.6, 0.8, 0.95),
     "repeat_weight": (0.0, 0.3, 1.0, 3.0, 10.0),
@@ -68,14 +67,14 @@ class EncoreConfig(TrainedConfig):
     knows_day: bool = Field(default=True, description="Whether a state knows its day.")
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
     temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
-    count_window: int = Field(default=5, ge=1, description="Baskets between the two items of a pair.")
-    count_decay: float = Field(default=0.6, gt=0, le=1, description="Weight of one more basket between.")
-    backward_weight: float = Field(default=0.5, ge=0, le=1, description="Of a pair the other way round.")
+    count_window: int = Field(default=10, ge=1, description="Baskets between the two items of a pair.")
+    count_decay: float = Field(default=0.85, gt=0, le=1, description="Weight of one more basket between.")
+    backward_weight: float = Field(default=0.35, ge=0, le=1, description="Of a pair the other way round.")
+    degree_power: float = Field(default=0.2, ge=0, le=1, description="Of the degrees they are divided by.")
     n_neighbours: int = Field(default=200, ge=1, description="Counts kept for each item.")
     clock_days: float = Field(default=180.0, gt=0, description="Width of the popularity around a day.")
     clock_looks_ahead: bool = Field(default=True, description="Whether it sees events after the day.")
     count_share: float = Field(default=0.3, ge=0, le=1, description="Of the counts in the mixture; found.")
-    popularity_power: float = Field(default=0.2, ge=0, description="Of an item's count, in them; found.")
     clock_power: float = Field(default=0.2, ge=0, description="Of the popularity around the day; found.")
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
@@ -146,11 +145,9 @@ class Encore:
         codes: CodeTable,
         module: EncoreModule,
         graph: ItemGraph,
-        counts: Floats,
         clock: ItemClock,
     ) -> None:
-        self.config, self.codes = config, codes
-        self.graph, self.counts, self.clock = graph, counts, clock
+        self.config, self.codes, self.graph, self.clock = config, codes, graph, clock
         self.weights = module.eval()
         self.module = deepcopy(module).double().eval().requires_grad_(False)
         self.items = self.module.views()
@@ -173,12 +170,12 @@ class Encore:
         mixture of the config it is given.
         """
         torch.manual_seed(seed)
-        counts = np.bincount(data.events.item, minlength=data.n_items).astype(np.float32)
-        module = _module(config, data.codes, data.vectors, counts > 0, *_moments(config, data.events))
+        known = np.bincount(data.events.item, minlength=data.n_items) > 0
+        module = _module(config, data.codes, data.vectors, known, *_moments(config, data.events))
         graph, clock = _graph(config, data), _clock(config, data)
 
         def made(mixture: dict[str, float]) -> Encore:
-            return Encore(config.model_copy(update=mixture), data.codes, module, graph, counts, clock)
+            return Encore(config.model_copy(update=mixture), data.codes, module, graph, clock)
 
         trained = train(
             module,
@@ -232,7 +229,6 @@ class Encore:
             histories, len(self.codes), decay=self.config.history_decay, n_baskets=HISTORY_BASKETS
         )
         near = np.asarray((weights @ self.graph.weights).todense(), dtype=np.float64)
-        near *= np.maximum(self.counts, 1.0) ** self.config.popularity_power
         if self.config.clock_power:
             near *= self.clock.popularity(_newest_day(histories)) ** self.config.clock_power
         if self.config.repeat_weight:
@@ -244,7 +240,7 @@ class Encore:
         weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
         sizes = np.array(self.codes.sizes, dtype=np.int64)
         tables = self.graph.to_arrays() | self.clock.to_arrays()
-        return {"codes": self.codes.codes, "sizes": sizes, "counts": self.counts, **tables, **weights}
+        return {"codes": self.codes.codes, "sizes": sizes, **tables, **weights}
 
     @classmethod
     def from_state(cls, config: EncoreConfig, state: Arrays) -> Self:
@@ -260,8 +256,7 @@ class Encore:
         content, known = weights["views.content"].numpy(), weights["views.known"].numpy()
         module = _module(config, codes, content, known, *moments)
         module.load_state_dict(weights)
-        graph, clock = ItemGraph.from_arrays(state), ItemClock.from_arrays(state)
-        return cls(config, codes, module, graph, state["counts"], clock)
+        return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
 
 
 def _module(
@@ -277,7 +272,10 @@ def _moments(config: EncoreConfig, events: Interactions) -> tuple[Moments, Momen
 
 def _graph(config: EncoreConfig, data: FitData) -> ItemGraph:
     counted = graph_of(data, window=config.count_window, decay=config.count_decay, within_basket=True)
-    return strongest(cosine(counted, backward_weight=config.backward_weight), config.n_neighbours)
+    return strongest(
+        degree_normalised(counted, backward_weight=config.backward_weight, power=config.degree_power),
+        config.n_neighbours,
+    )
 
 
 def _clock(config: EncoreConfig, data: FitData) -> ItemClock:

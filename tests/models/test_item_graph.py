@@ -1,7 +1,7 @@
 import numpy as np
 
 from data.interactions import Interactions
-from models.item_graph import ItemGraph, cosine, count_graph, graph_of, strongest
+from models.item_graph import ItemGraph, count_graph, degree_normalised, graph_of, strongest
 from models.recommender import FitData
 
 
@@ -25,12 +25,18 @@ def test_cosine_by_hand():
     # 0->1 twice, 0->2 once; symmetric degrees 3, 2, 1: w01 = 2 / sqrt(3 * 2), w02 = 1 / sqrt(3)
     events = Interactions.from_histories([[0, 1], [0, 1], [0, 2]])
     counted = count_graph(events, 3, window=1, decay=1.0, within_basket=False)
-    weights = cosine(counted, backward_weight=1).weights.toarray()
+    weights = degree_normalised(counted, backward_weight=1, power=0.5).weights.toarray()
     assert np.isclose(weights[0, 1], 2 / 6**0.5)
     assert np.isclose(weights[2, 0], 1 / 3**0.5)
-    half = cosine(counted, backward_weight=0.5).weights.toarray()  # the same degrees
-    assert np.isclose(half[0, 1], 2 / 6**0.5)
-    assert np.isclose(half[1, 0], 1 / 6**0.5)
+
+
+def test_what_came_before_may_weigh_less_and_popularity_more():
+    # as above: degrees 3, 2, 1 whatever the backward weight; w01 = 2 / (3 * 2)^.25, w10 = half of it
+    events = Interactions.from_histories([[0, 1], [0, 1], [0, 2]])
+    counted = count_graph(events, 3, window=1, decay=1.0, within_basket=False)
+    weights = degree_normalised(counted, backward_weight=0.5, power=0.25).weights.toarray()
+    assert np.isclose(weights[0, 1], 2 / 6**0.25)
+    assert np.isclose(weights[1, 0], 1 / 6**0.25)
 
 
 def test_the_strongest_neighbours_stay():

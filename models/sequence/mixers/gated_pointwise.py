@@ -65,8 +65,8 @@ class GatedPointwise(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, H, T, D / H]."""
-        heads: Tensor = x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-        return heads
+        b, t, d = x.shape
+        return x.view(b, t, self.n_heads, d // self.n_heads).transpose(1, 2)
 
     def _bias(self, place: Tensor, n_seen: int, day: Tensor | None) -> Tensor:
         """Added to the logits of all heads: float [B, S, T]; of no meaning ahead of a position."""
