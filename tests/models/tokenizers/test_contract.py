@@ -26,7 +26,7 @@ SMALL_VAE = {
 CONFIGS = [
     ResidualKMeansConfig(n_levels=2, codebook_size=4),
     ProductConfig(n_levels=2, codebook_size=4, rotations=3, iterations=10),
-    FSQConfig(n_levels=2, grid=(5, 4), hidden=16, batch_rows=64, epochs=20),
+    FSQConfig(n_levels=2, grid=(5, 4), hidden=16, batch_rows=32, learning_rate=2e-2, epochs=30),
     RQVAEConfig(**SMALL_VAE),
     LetterConfig(**SMALL_VAE, n_groups=2, regroup_steps=20),
 ]
