@@ -68,7 +68,7 @@ class ParallelCodesModule(nn.Module):
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Of each code of each digit: [Q, D] -> [Q, m, K], K the largest size; -inf past a digit's own."""
-        states = hidden + functional.silu(torch.einsum("qd,mde->mqe", hidden, self.heads))
+        states = hidden + functional.silu(torch.einsum("qd,med->mqe", hidden, self.heads))
         tables = functional.normalize(self.tokens.table.weight, dim=-1).split(self.sizes)
         padded = nn.utils.rnn.pad_sequence(list(tables), batch_first=True)
         logits = functional.normalize(states, dim=-1) @ padded.transpose(1, 2) / self.temperature

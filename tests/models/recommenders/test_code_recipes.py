@@ -33,7 +33,7 @@ def jiggle(module):
     torch.manual_seed(1)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    return module.double().eval()
+    return module.double().eval().requires_grad_(False)
 
 
 def log_prob(speller, item):
