@@ -64,7 +64,7 @@ def resident_bytes(*, peak: bool) -> int:
 
 
 def forget_peak() -> None:
-    """Let the peak begin anew from what is resident now: imports may have needed more (proc(5), clear_refs)."""
+    """Let the peak begin anew from what is resident now; imports may have needed more (proc(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
