@@ -4,7 +4,7 @@
     python -m benchmarks.decoding --items 12000 --seconds 1 --out /dev/null
 
 Every line is a process of its own. The floor of a way is the time to read once, from memory, what a batch has
-to read (`mb_per_batch`), at the bandwidth measured in the same process: nothing that ranks can be faster.
+to read (`mb_per_batch`), at the bandwidth measured in the same process. Below 1, the tables fit the caches.
 """
 
 import argparse
