@@ -137,9 +137,10 @@ def _peak(who: str, n_targets: int, width: int) -> int:
 def _grown(who: str, n_targets: int, width: int) -> dict[str, int]:
     step, given = {"ours": our_step, "torch": torch_step}[who], inputs(n_targets, width)
     step(*(part[:64] if part.shape[0] == n_targets else part for part in given))  # libraries' own buffers
-    before = timing.peak_bytes()
+    timing.forget_peak()
+    before = timing.resident_bytes(peak=False)
     step(*given)
-    return {"bytes": timing.peak_bytes() - before}
+    return {"bytes": timing.resident_bytes(peak=True) - before}
 
 
 def _told(line: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -57,9 +56,16 @@ def in_child(module: str, *arguments: object) -> dict[str, Any]:
     return answer
 
 
-def peak_bytes() -> int:
-    """Most resident memory this process ever had (Linux counts in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+def resident_bytes(*, peak: bool) -> int:
+    """Memory of this process now, or the most since it began or since `forget_peak` (Linux)."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return KIB * int(next(line.split()[1] for line in lines if line.startswith(name)))
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew from what is resident now; imports may have needed more (proc(5))."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def machine(*packages: str) -> dict[str, object]:

@@ -41,13 +41,12 @@ def main() -> None:
     """Fit and report."""
     events, settings = pd.read_csv(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     torch.set_num_threads(settings["threads"])
-    clock = Clock()
 
     def trainer() -> Trainer:
         return Trainer(
             max_epochs=settings["epochs"],
             accelerator="cpu",
-            callbacks=[clock],
+            callbacks=[Clock()],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -66,6 +65,7 @@ def main() -> None:
         get_trainer_func=trainer,
     )
     model.fit(Dataset.construct(events))
+    clock = next(part for part in model.fit_trainer.callbacks if isinstance(part, Clock))  # fit copies it
     versions = {name: version(name) for name in ("rectools", "torch", "pytorch-lightning", "numpy")}
     print(json.dumps({"seconds": clock.seconds, "losses": clock.losses, "versions": versions}))
 

@@ -5,8 +5,7 @@ both gradients: the logits of a block live in one reused buffer that stays in ca
 al. 2024, arXiv:2411.09009, section 4, by rows instead of tiles). A block is laid out items first, [I, R],
 because the three products with the tall table are faster that way; what normalises it is moved to the sides
 of the products, so that the elements are touched once, by exp2. Floor: 6 Q I D flops, and per block three
-passes over the table and its gradient; memory one block, about as large as the
-table.
+passes over the table and its gradient; memory one block, as large as the table.
 Dims: Q queries, R queries of a block, M (query, target) pairs, I items, D model size.
 """
 
