@@ -89,7 +89,7 @@ def _extend(
     total = scores[..., None] + _log_softmax(np.take_along_axis(logits, trie.code[child], axis=2), real)
     query = np.arange(len(usable))[:, None, None]
     total = np.where(real & usable[query, child], total, -np.inf).reshape(len(nodes), -1)
-    best = top_k(total, min(beam, total.shape[1]), None).items
+    best = top_k(total.astype(np.float32), min(beam, total.shape[1]), None).items
     found = best != NO_ITEM
     best = np.sort(np.where(found, best, total.shape[1]), axis=1)
     found = best < total.shape[1]
