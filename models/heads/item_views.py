@@ -18,7 +18,7 @@ VIEWS: tuple[View, ...] = ("id", "content", "codes")
 
 
 class ItemViews(nn.Module):
-    """Vectors of all items; a view that is left out costs nothing."""
+    """Vectors of all items; a view that is left out costs nothing. What it is given is not in its state."""
 
     item_codes: Tensor
     content: Tensor
@@ -51,9 +51,9 @@ class ItemViews(nn.Module):
         self.project = nn.Linear(content.shape[1], d_model, bias=False) if "content" in views else None
         sizes = codes.semantic_sizes if "codes" in views else ()
         self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
-        self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()))
-        self.register_buffer("content", torch.from_numpy(content.copy()))
-        self.register_buffer("known", torch.from_numpy(known.copy()))
+        self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()), persistent=False)
+        self.register_buffer("content", torch.from_numpy(content.copy()), persistent=False)
+        self.register_buffer("known", torch.from_numpy(known.copy()), persistent=False)
         for weight in (*self.digits.parameters(), *([] if self.project is None else [self.project.weight])):
             nn.init.normal_(weight, std=d_model**-0.5)
 

@@ -5,7 +5,7 @@ same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al. 2
 3.2). A state knows the day it stands on. The answer is a mixture of the network with item-to-item counts,
 these weighted by what was popular around that day; the weights of the mixture are found on validation data
 once the network stands still. An item that nobody has bought is placed by its content and its codes.
-Dims: B rows, T events, Q queries, I items, m digits, C content size, D model size.
+Dims: B histories, I items.
 """
 
 from collections.abc import Callable
@@ -17,24 +17,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.baselines.neighbours import history_weights
 from models.coordinate_search import coordinate_search
-from models.heads.digit_heads import DigitHeads
 from models.heads.fusion import Probabilities, mix, softmax
-from models.heads.item_views import VIEWS, ItemViews, View
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
-from models.objectives.full_softmax import full_softmax
-from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
-from models.recommenders.settings import TrainedConfig
-from models.sequence.event_inputs import EventInputs
-from models.sequence.mixers.attention import CausalAttention
-from models.sequence.moments import Moments
-from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
-from models.sequence.trunk import Trunk
+from models.recommender import Arrays, FitData, Mask, Recommendations, Watcher, concatenate, top_k
+from models.recommenders.encore_network import Committee, NetworkConfig, committee_like, committee_of
+from models.sequence.rows import RowBatches, newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
@@ -50,23 +42,9 @@ MIXTURE: dict[str, tuple[float, ...]] = {
 """What is tried for the settings of the mixture once the network is trained."""
 
 
-class EncoreConfig(TrainedConfig):
-    """Sizes and training of the network, counting, and the mixture of both."""
+class EncoreConfig(NetworkConfig):
+    """The network, the counting, and the mixture of both."""
 
-    d_model: int = Field(default=64, ge=8, description="D.")
-    n_blocks: int = Field(default=1, ge=1)
-    n_heads: int = Field(default=2, ge=1)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    batch_rows: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=0.1, ge=0)
-    epochs: int = Field(default=16, ge=1)
-    patience: int = Field(default=4, ge=1)
-    views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
-    id_dropout: float = Field(default=0.2, ge=0, lt=1, description="Share of items without id in a step.")
-    knows_day: bool = Field(default=True, description="Whether a state knows its day.")
-    code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
-    temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
     count_window: int = Field(default=10, ge=1, description="Baskets between the two items of a pair.")
     count_decay: float = Field(default=0.85, gt=0, le=1, description="Weight of one more basket between.")
     backward_weight: float = Field(default=0.35, ge=0, le=1, description="Of a pair the other way round.")
@@ -82,58 +60,6 @@ class EncoreConfig(TrainedConfig):
     finds: tuple[str, ...] = Field(default=tuple(MIXTURE), description="What `fit` looks for on validation.")
 
 
-class EncoreModule(nn.Module):
-    """The network: item views, rows with a clock, trunk, digit heads."""
-
-    def __init__(self, config: EncoreConfig, views: ItemViews, inner: Moments, outer: Moments) -> None:
-        super().__init__()
-        d = config.d_model
-        self.views = views
-        self.inputs = EventInputs(config.max_length, d, inner if config.knows_day else None, config.dropout)
-        self.outer = outer if config.knows_day else None
-        self.trunk = Trunk(
-            lambda: CausalAttention(d, config.n_heads, distance_bias=False),
-            n_blocks=config.n_blocks,
-            d_model=d,
-            dropout=config.dropout,
-        )
-        self.code_loss = config.code_loss if len(views.digits) else 0.0
-        self.heads = DigitHeads(len(views.digits), d, config.temperature)
-        self.register_buffer("closed", torch.zeros(len(views.known)).masked_fill(~views.known, -torch.inf))
-
-    closed: Tensor
-
-    def loss(self, batch: RowBatch) -> Tensor:
-        """Cross-entropy over the items that have a training event, and over the digits of the targets."""
-        items, query, target = self.views(), batch.target_query, batch.target_item
-        hidden = self.inputs(batch.rows, items)
-        hidden = self._dated(self.trunk(hidden), batch.rows).flatten(0, 1)[batch.cell]
-        loss = full_softmax(hidden, items, self.closed, query, target)
-        if self.code_loss:
-            codes = self.views.item_codes[target]
-            loss = loss + self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
-        return loss
-
-    def newest_state(self, rows: Rows, items: Tensor, day: Tensor) -> Tensor:
-        """State after the last event of each row, which was on `day` (float [B]): [B, D]."""
-        hidden = self.trunk.at(self.inputs(rows, items), rows.length)
-        return hidden if self.outer is None else hidden + self.outer(day)
-
-    def scores(self, hidden: Tensor, items: Tensor, code_score: float) -> Tensor:
-        """Logits of all items: [B, D], [I, D] -> [B, I]."""
-        logits = hidden @ items.T
-        if code_score and len(self.views.digits):
-            codes = self.views.item_codes
-            logits += code_score * self.heads.item_scores(hidden, self.views.tables, codes)
-        return logits
-
-    def _dated(self, hidden: Tensor, rows: Rows) -> Tensor:
-        """Add the day of each state's newest event: [B, T + 1, D]; the start stays as it is."""
-        if self.outer is None:
-            return hidden
-        return torch.cat([hidden[:, :1], hidden[:, 1:] + self.outer(rows.day)], dim=1)
-
-
 class Encore:
     """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
 
@@ -143,14 +69,14 @@ class Encore:
         self,
         config: EncoreConfig,
         codes: CodeTable,
-        module: EncoreModule,
+        module: Committee,
         graph: ItemGraph,
         clock: ItemClock,
     ) -> None:
         self.config, self.codes, self.graph, self.clock = config, codes, graph, clock
         self.weights = module.eval()
         self.module = deepcopy(module).double().eval().requires_grad_(False)
-        self.items = self.module.views()
+        self.items = [network.views() for network in self.module.networks]
 
     @classmethod
     def fit(
@@ -170,8 +96,7 @@ class Encore:
         mixture of the config it is given.
         """
         torch.manual_seed(seed)
-        known = np.bincount(data.events.item, minlength=data.n_items) > 0
-        module = _module(config, data.codes, data.vectors, known, *_moments(config, data.events))
+        module = committee_of(config, data.codes, data.vectors, data.events)
         graph, clock = _graph(config, data), _clock(config, data)
 
         def made(mixture: dict[str, float]) -> Encore:
@@ -220,8 +145,7 @@ class Encore:
         rows = newest_rows(histories, self.config.max_length)
         day = torch.from_numpy(_newest_day(histories))
         with torch.inference_mode():
-            hidden = self.module.newest_state(rows, self.items, day)
-            return self.module.scores(hidden, self.items, self.config.code_score).numpy()
+            return self.module.logits(rows, day, self.items, self.config.code_score).numpy()
 
     def _evidence(self, histories: Interactions) -> Probabilities:
         """What the counts say, weighted by what was popular around each history's newest day."""
@@ -251,23 +175,8 @@ class Encore:
             for name, value in state.items()
             if name.startswith("weights.")
         }
-        n_knots = len(weights["outer.knots"]) if config.knows_day else 2
-        moments = (Moments(0.0, n_knots, config.d_model) for _ in range(2))
-        content, known = weights["views.content"].numpy(), weights["views.known"].numpy()
-        module = _module(config, codes, content, known, *moments)
-        module.load_state_dict(weights)
+        module = committee_like(config, codes, weights)
         return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
-
-
-def _module(
-    config: EncoreConfig, codes: CodeTable, content: Floats, known: Mask, inner: Moments, outer: Moments
-) -> EncoreModule:
-    views = ItemViews(codes, content, known, config.d_model, views=config.views, id_dropout=config.id_dropout)
-    return EncoreModule(config, views, inner, outer)
-
-
-def _moments(config: EncoreConfig, events: Interactions) -> tuple[Moments, Moments]:
-    return Moments.over(events, config.d_model), Moments.over(events, config.d_model)
 
 
 def _graph(config: EncoreConfig, data: FitData) -> ItemGraph:

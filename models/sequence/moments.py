@@ -3,8 +3,6 @@
 Dims: G knots on the time axis, D model size.
 """
 
-from typing import Self
-
 import torch
 from torch import Tensor, nn
 
@@ -21,20 +19,20 @@ class Moments(nn.Module):
     def __init__(self, first_day: float, n_knots: int, d_model: int) -> None:
         super().__init__()
         self.knots = nn.Parameter(torch.zeros(n_knots, d_model))
-        self.register_buffer("first_day", torch.tensor(first_day, dtype=torch.float32))
+        self.register_buffer("first_day", torch.tensor(first_day, dtype=torch.float64), persistent=False)
 
-    @classmethod
-    def over(cls, events: Interactions, d_model: int) -> Self:
-        """A time line that spans the events."""
+    @staticmethod
+    def span(events: Interactions) -> tuple[float, int]:
+        """First day and number of knots of a time line over the events."""
         if not len(events):
-            return cls(0.0, 2, d_model)
+            return 0.0, 2
         first, last = (float(day) / SECONDS_PER_DAY for day in (events.time.min(), events.time.max()))
-        return cls(first, 2 + int((last - first) / KNOT_DAYS), d_model)
+        return first, 2 + int((last - first) / KNOT_DAYS)
 
     def forward(self, day: Tensor) -> Tensor:
         """Days since 1970, any shape [...] -> [..., D]."""
         last = len(self.knots) - 1
-        place = ((day - self.first_day) / KNOT_DAYS).clamp(0, last)
+        place = ((day.double() - self.first_day) / KNOT_DAYS).clamp(0, last)
         below = place.long().clamp(max=last - 1)
         part = (place - below)[..., None].to(self.knots.dtype)
         return self.knots[below] * (1 - part) + self.knots[below + 1] * part

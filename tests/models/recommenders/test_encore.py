@@ -88,3 +88,11 @@ def test_the_same_history_on_another_day_may_get_another_answer(data):
     first = blind.recommend(Interactions.from_histories([[4]], early), k=5)
     second = blind.recommend(Interactions.from_histories([[4]], late), k=5)
     assert np.array_equal(first.scores, second.scores)
+
+
+def test_a_committee_averages_networks_that_differ(data):
+    model = fit(data, epochs=1, members=2, count_share=0.0, code_score=0.0)
+    first, second = model.module.networks
+    assert not np.allclose(first.views()[0].numpy(), second.views()[0].numpy())
+    weights = {name for name in model.state() if name.endswith("content")}
+    assert weights == {"weights.content"}  # what members share is kept once

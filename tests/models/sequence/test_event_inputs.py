@@ -19,9 +19,8 @@ def test_moments_interpolate_and_stand_still_outside():
 
 def test_moments_span_the_events():
     times = [[0, 95 * SECONDS_PER_DAY]]
-    moments = Moments.over(Interactions.from_histories([[0, 1]], times), d_model=2)
-    assert len(moments.knots) == 5  # days 0, 30, 60, 90, 120
-    assert len(Moments.over(Interactions.from_histories([]), d_model=2).knots) == 2
+    assert Moments.span(Interactions.from_histories([[0, 1]], times)) == (0.0, 5)  # days 0, 30, 60, 90, 120
+    assert Moments.span(Interactions.from_histories([])) == (0.0, 2)
 
 
 def test_the_same_items_on_other_days_are_read_otherwise():

@@ -1,0 +1,174 @@
+"""Encore's network: item views read by a causal trunk that knows the day, and a committee of such networks.
+
+Every position predicts the next item over the whole catalogue and the digits of its semantic ID. Members of a
+committee differ in their first weights and in their dropout; their logits are averaged. Dims: B rows, T
+events, Q queries, I items, D model size.
+"""
+
+from typing import cast
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from data.interactions import Interactions
+from models.heads.digit_heads import DigitHeads
+from models.heads.item_views import VIEWS, ItemViews, View
+from models.objectives.full_softmax import full_softmax
+from models.recommender import Floats, Mask
+from models.recommenders.settings import TrainedConfig
+from models.sequence.event_inputs import EventInputs
+from models.sequence.mixers.attention import CausalAttention
+from models.sequence.moments import Moments
+from models.sequence.rows import RowBatch, Rows
+from models.sequence.trunk import Trunk
+from models.tokenizers.code_table import CodeTable
+
+
+class NetworkConfig(TrainedConfig):
+    """Sizes and training of the network."""
+
+    d_model: int = Field(default=64, ge=8, description="D.")
+    n_blocks: int = Field(default=1, ge=1)
+    n_heads: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    batch_rows: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    epochs: int = Field(default=16, ge=1)
+    patience: int = Field(default=4, ge=1)
+    members: int = Field(default=1, ge=1, description="Networks that are averaged.")
+    views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
+    id_dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of items without id in a step.")
+    knows_day: bool = Field(default=True, description="Whether a state knows its day.")
+    code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
+    temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
+
+
+class Network(nn.Module):
+    """Item views, rows with a clock, trunk, digit heads."""
+
+    closed: Tensor
+
+    def __init__(self, config: NetworkConfig, views: ItemViews, inner: Moments, outer: Moments) -> None:
+        super().__init__()
+        d = config.d_model
+        self.views = views
+        self.inputs = EventInputs(config.max_length, d, inner if config.knows_day else None, config.dropout)
+        self.outer = outer if config.knows_day else None
+        self.trunk = Trunk(
+            lambda: CausalAttention(d, config.n_heads, distance_bias=False),
+            n_blocks=config.n_blocks,
+            d_model=d,
+            dropout=config.dropout,
+        )
+        self.code_loss = config.code_loss if len(views.digits) else 0.0
+        self.heads = DigitHeads(len(views.digits), d, config.temperature)
+        closed = torch.zeros(len(views.known)).masked_fill(~views.known, -torch.inf)
+        self.register_buffer("closed", closed, persistent=False)
+
+    def loss(self, batch: RowBatch) -> Tensor:
+        """Cross-entropy over the items that have a training event, and over the digits of the targets."""
+        items, query, target = self.views(), batch.target_query, batch.target_item
+        hidden = self.inputs(batch.rows, items)
+        hidden = self._dated(self.trunk(hidden), batch.rows).flatten(0, 1)[batch.cell]
+        loss = full_softmax(hidden, items, self.closed, query, target)
+        if self.code_loss:
+            codes = self.views.item_codes[target]
+            loss = loss + self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
+        return loss
+
+    def newest_state(self, rows: Rows, items: Tensor, day: Tensor) -> Tensor:
+        """State after the last event of each row, which was on `day` (float [B]): [B, D]."""
+        hidden = self.trunk.at(self.inputs(rows, items), rows.length)
+        return hidden if self.outer is None else hidden + self.outer(day)
+
+    def scores(self, hidden: Tensor, items: Tensor, code_score: float) -> Tensor:
+        """Logits of all items: [B, D], [I, D] -> [B, I]."""
+        logits = hidden @ items.T
+        if code_score and len(self.views.digits):
+            codes = self.views.item_codes
+            logits += code_score * self.heads.item_scores(hidden, self.views.tables, codes)
+        return logits
+
+    def _dated(self, hidden: Tensor, rows: Rows) -> Tensor:
+        """Add the day of each state's newest event: [B, T + 1, D]; the start stays as it is."""
+        if self.outer is None:
+            return hidden
+        return torch.cat([hidden[:, :1], hidden[:, 1:] + self.outer(rows.day)], dim=1)
+
+
+class Committee(nn.Module):
+    """Networks with first weights of their own, trained side by side on the same batches."""
+
+    content: Tensor
+    known: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, codes: CodeTable, content: Floats, known: Mask, days: tuple[float, int]
+    ) -> None:
+        """Prepare the members.
+
+        Args:
+            config: of each of them.
+            codes: semantic IDs.
+            content: float32 [I, C].
+            known: bool [I], whether the item has a training event.
+            days: first day and number of knots of the time line, see `Moments`.
+        """
+        super().__init__()
+        self.register_buffer("content", torch.from_numpy(content.copy()))
+        self.register_buffer("known", torch.from_numpy(known.copy()))
+        self.register_buffer("days", torch.tensor(days, dtype=torch.float64))
+        self.members = nn.ModuleList(
+            Network(
+                config,
+                ItemViews(
+                    codes, content, known, config.d_model, views=config.views, id_dropout=config.id_dropout
+                ),
+                Moments(*days, config.d_model),
+                Moments(*days, config.d_model),
+            )
+            for _ in range(config.members)
+        )
+
+    @property
+    def networks(self) -> list[Network]:
+        """The members, typed."""
+        return [cast(Network, member) for member in self.members]
+
+    def loss(self, batch: RowBatch) -> Tensor:
+        """Sum over the members."""
+        return torch.stack([network.loss(batch) for network in self.networks]).sum()
+
+    def logits(self, rows: Rows, day: Tensor, items: list[Tensor], code_score: float) -> Tensor:
+        """Mean of the members' logits of all items after the last event of each row: [B, I].
+
+        Args:
+            rows: histories.
+            day: float [B], of each row's last event.
+            items: vectors of all items of each member, [I, D].
+            code_score: weight of the digits' mean log-probability.
+        """
+        total = sum(
+            network.scores(network.newest_state(rows, vectors, day), vectors, code_score)
+            for network, vectors in zip(self.networks, items, strict=True)
+        )
+        return cast(Tensor, total) / len(items)
+
+
+def committee_of(config: NetworkConfig, codes: CodeTable, content: Floats, events: Interactions) -> Committee:
+    """A fresh committee for a catalogue and its training events."""
+    known = np.bincount(events.item, minlength=len(codes)) > 0
+    return Committee(config, codes, content, known, Moments.span(events))
+
+
+def committee_like(config: NetworkConfig, codes: CodeTable, weights: dict[str, Tensor]) -> Committee:
+    """The committee that has these weights."""
+    first_day, n_knots = weights["days"].tolist()
+    made = Committee(
+        config, codes, weights["content"].numpy(), weights["known"].numpy(), (first_day, int(n_knots))
+    )
+    made.load_state_dict(weights)
+    return made
