@@ -27,10 +27,14 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a trial reached: the metric (more is better) and after how many epochs, 0 if it has none."""
+    """What a trial reached: the metric (more is better) and after how many epochs, 0 if it has none.
+
+    `found` holds the settings that the fit chose itself.
+    """
 
     metric: float
     epochs: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Tuned:
     """The outcome of a study.
 
     Attributes:
-        params: settings of the best trial.
+        params: settings of the best trial, those that its fit found itself included.
         metric: what it reached.
         epochs: after how many epochs, 0 for a family without.
         index: which trial it was, counting ended ones from 0.
@@ -145,6 +149,7 @@ def _one_trial(study: optuna.Study, index: int, space: Mapping[str, Dimension], 
         )
         return
     trial.set_user_attr("epochs", score.epochs)
+    trial.set_user_attr("found", score.found)
     study.tell(trial, -math.inf if math.isnan(score.metric) else score.metric)
     logger.info("event=trial_done study=%s trial=%s metric=%.5f", study.study_name, index, score.metric)
 
@@ -172,7 +177,7 @@ def _outcome(study: optuna.Study) -> Tuned:
     index = max(complete, key=lambda i: (values[i], -i))
     best = ended[index]
     return Tuned(
-        dict(best.params),
+        dict(best.params) | best.user_attrs["found"],
         values[index],
         int(best.user_attrs["epochs"]),
         index,

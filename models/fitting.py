@@ -27,11 +27,13 @@ class Fitted:
         recommender: ready to answer.
         epochs: epochs whose weights were kept; 0 for a family that counts.
         history: every epoch that ran.
+        found: settings that the fit chose itself on validation data, as a refit without them must be told.
     """
 
     recommender: Recommender
     epochs: int
     history: tuple[Epoch, ...]
+    found: dict[str, Any]
 
 
 def use_threads(n: int) -> None:
@@ -116,7 +118,7 @@ def fit_family(
     family = FAMILIES[name]
     config = family.config(**settings)
     if not family.trainable:
-        return Fitted(family.recommender.fit(config, data), 0, ())
+        return Fitted(family.recommender.fit(config, data), 0, (), {})
     recommender, trained = family.recommender.fit(
         config,
         data,
@@ -126,4 +128,6 @@ def fit_family(
         checkpoint=checkpoint,
         stop_after=stop_after,
     )
-    return Fitted(recommender, trained.epochs, trained.history)
+    asked = config.model_dump(mode="json")
+    found = {k: v for k, v in recommender.config.model_dump(mode="json").items() if v != asked[k]}
+    return Fitted(recommender, trained.epochs, trained.history, found)

@@ -136,7 +136,7 @@ def _scored(
         )
     except FloatingPointError:
         return Score(float("nan"))
-    return Score(validate(fitted.recommender), fitted.epochs)
+    return Score(validate(fitted.recommender), fitted.epochs, fitted.found)
 
 
 def _note(draft: Path, index: int) -> Path:

@@ -92,10 +92,11 @@ def _objective(
                 attempt.report(epoch)
 
             fitted = fit_family(family, chosen, learn, seed=seed, validate=validate, watch=watch)
-            kept = fitted.history[fitted.epochs - 1].metric if fitted.epochs else validate(fitted.recommender)
+            same = fitted.epochs and not fitted.found  # as the model that the kept epoch was judged by
+            kept = fitted.history[fitted.epochs - 1].metric if same else validate(fitted.recommender)
             record.done(kept, fitted.epochs)
         write_json(draft / "notes" / f"trial-{attempt.index}.json", [asdict(e) for e in fitted.history])
-        return Score(kept, fitted.epochs)
+        return Score(kept, fitted.epochs, fitted.found)
 
     return objective
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data.interactions import SECONDS_PER_DAY, Interactions
+from models.fitting import fit_family
 from models.recommender import FitData
 from models.recommenders.encore import MIXTURE, Encore, EncoreConfig
 from models.tokenizers.code_table import CodeTable
@@ -64,6 +65,17 @@ def test_fit_finds_the_mixture_that_validates_best(data):
     found = fit(data, validate, epochs=1).config
     assert {name: getattr(found, name) for name in wanted} == wanted
     assert all(getattr(found, name) in values for name, values in MIXTURE.items())
+
+
+def test_what_a_fit_found_is_told_to_a_refit(data):
+    def validate(model):
+        return -abs(model.config.count_share - 0.6)
+
+    first = fit_family("encore", SMALL | {"epochs": 1}, data, seed=0, validate=validate)
+    assert first.found == {"count_share": 0.6}
+    again = fit_family("encore", SMALL | {"epochs": 1} | first.found, data, seed=0, stop_after=1)
+    assert again.found == {}
+    assert again.recommender.config.count_share == 0.6
 
 
 def test_a_refit_keeps_the_mixture_it_is_given(data):
