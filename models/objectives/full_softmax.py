@@ -96,4 +96,5 @@ def rows_of_a_block(table: Tensor) -> int:
 
 def _largest_logit(queries: Tensor, table: Tensor, bias: Tensor) -> Tensor:
     """An upper bound of |queries @ table.T + bias| (Cauchy-Schwarz): a scalar."""
-    return queries.norm(dim=1).amax() * table.norm(dim=1).amax() + bias.abs().amax()
+    bound: Tensor = queries.norm(dim=1).amax() * table.norm(dim=1).amax() + bias.abs().amax()
+    return bound
