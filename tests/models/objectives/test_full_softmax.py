@@ -77,3 +77,11 @@ def test_logits_too_large_to_leave_as_they_are_keep_their_gradients():
     mine = gradients(full_softmax(*inputs, query, item), inputs)
     theirs = gradients(cross_entropy(logits[query], item), inputs)
     assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_no_query_costs_nothing():
+    hidden, table, bias = problem(0, 4, 2, seed=3)
+    nothing = torch.empty(0, dtype=torch.int64)
+    loss = full_softmax(hidden, table, bias, nothing, nothing)
+    assert loss.item() == 0
+    assert gradients(loss, [table])[0].abs().max() == 0
