@@ -53,7 +53,7 @@ class _Blocks(torch.autograd.Function):
         begins = range(0, n_queries, max(1, rows))
         first = torch.searchsorted(target_query, torch.tensor([*begins, n_queries], device=hidden.device))
         queries, shift = hidden * LOG2_E, (bias * LOG2_E)[:, None]  # logits for exp2, cheaper than exp
-        small = bool(_largest_logit(queries, table, shift) < SAFE_EXPONENT)
+        small = n_queries == 0 or bool(_largest_logit(queries, table, shift) < SAFE_EXPONENT)
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
         grad_bias, total = torch.zeros_like(bias), hidden.new_zeros(())
         buffer = hidden.new_empty(n_items * rows)

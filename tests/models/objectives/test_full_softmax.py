@@ -90,3 +90,11 @@ def test_an_item_closed_by_its_bias_has_no_share_and_no_gradient():
     grad_hidden, grad_table = gradients(loss, (hidden, table))
     assert torch.isfinite(grad_hidden).all()
     assert grad_table[2].abs().max() == 0
+
+
+def test_no_query_costs_nothing():
+    hidden, table, bias = problem(0, 4, 2, seed=3)
+    nothing = torch.empty(0, dtype=torch.int64)
+    loss = full_softmax(hidden, table, bias, nothing, nothing)
+    assert loss.item() == 0
+    assert gradients(loss, [table])[0].abs().max() == 0
