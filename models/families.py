@@ -105,10 +105,10 @@ FAMILIES: dict[str, Family] = {
         Encore,
         EncoreConfig,
         {
-            "learning_rate": Float(1e-3, 5e-3, log=True),
-            "dropout": Float(0.2, 0.6),
+            "learning_rate": Float(5e-4, 3e-3, log=True),
+            "dropout": Float(0.1, 0.5),
+            "input_dropout": Float(0.2, 0.7),
             "weight_decay": Float(0.01, 0.3, log=True),
-            "id_dropout": Float(0.0, 0.5),
         },
         trainable=True,
         generative=True,

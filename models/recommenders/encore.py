@@ -56,7 +56,7 @@ class EncoreConfig(NetworkConfig):
     clock_power: float = Field(default=0.2, ge=0, description="Of the popularity around the day; found.")
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
-    code_score: float = Field(default=0.3, ge=0, description="Of the digits in the network's score; found.")
+    code_score: float = Field(default=0.0, ge=0, description="Of the digits in the network's score; found.")
     finds: tuple[str, ...] = Field(default=tuple(MIXTURE), description="What `fit` looks for on validation.")
 
 

@@ -29,15 +29,15 @@ from models.tokenizers.code_table import CodeTable
 class NetworkConfig(TrainedConfig):
     """Sizes and training of the network."""
 
-    d_model: int = Field(default=64, ge=8, description="D.")
     n_blocks: int = Field(default=1, ge=1)
-    n_heads: int = Field(default=2, ge=1)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    batch_rows: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    n_heads: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1, description="Within the trunk.")
+    input_dropout: float = Field(default=0.5, ge=0, lt=1, description="Of what the trunk reads.")
+    batch_rows: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
-    epochs: int = Field(default=16, ge=1)
-    patience: int = Field(default=4, ge=1)
+    epochs: int = Field(default=30, ge=1)
+    patience: int = Field(default=5, ge=1)
     members: int = Field(default=1, ge=1, description="Networks that are averaged.")
     views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
     id_dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of items without id in a step.")
@@ -55,7 +55,9 @@ class Network(nn.Module):
         super().__init__()
         d = config.d_model
         self.views = views
-        self.inputs = EventInputs(config.max_length, d, inner if config.knows_day else None, config.dropout)
+        self.inputs = EventInputs(
+            config.max_length, d, inner if config.knows_day else None, config.input_dropout
+        )
         self.outer = outer if config.knows_day else None
         self.trunk = Trunk(
             lambda: CausalAttention(d, config.n_heads, distance_bias=False),

@@ -25,7 +25,7 @@ SMALL = {
         "max_length": 16,
         "d_model": 32,
         "dropout": 0.0,
-        "id_dropout": 0.0,
+        "input_dropout": 0.0,
         "learning_rate": 1e-2,
         "count_share": 0.0,
     },

@@ -16,6 +16,7 @@ SMALL = {
     "batch_rows": 16,
     "max_length": 12,
     "dropout": 0.1,
+    "input_dropout": 0.1,
     "learning_rate": 1e-2,
     "epochs": 8,
     "count_share": 0.0,
