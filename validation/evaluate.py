@@ -90,9 +90,7 @@ def recommend_all(
     parts = []
     for start in range(0, histories.n_users, batch_size):
         batch = histories.select(np.arange(start, min(start + batch_size, histories.n_users)))
-        allowed = _unseen(batch, n_items) if seen_masked else candidates
-        if seen_masked and candidates is not None:
-            allowed = allowed & candidates
+        allowed = _unseen(batch, n_items, candidates) if seen_masked else candidates
         parts.append(recommender.recommend(batch, k, allowed=allowed))
     if not parts:
         raise ValueError(f"window {window.name!r} needs queries to evaluate, but has none: move its cut-off.")
@@ -145,8 +143,11 @@ def _is_repeat(window: Window, query: NDArray[np.int64]) -> NDArray[np.bool_]:
     return repeats
 
 
-def _unseen(histories: Interactions, n_items: int) -> Mask:
+def _unseen(histories: Interactions, n_items: int, candidates: Mask | None) -> Mask:
+    """Candidates that are not in the history: bool [B, I]."""
     allowed = np.ones((histories.n_users, n_items), dtype=bool)
+    if candidates is not None:
+        allowed &= candidates
     allowed[histories.user, histories.item] = False
     return allowed
 

@@ -19,7 +19,7 @@ KNOWING = "popularity within cold (knows the removed events)"
 def baselines(problem: Problem, split: ColdSplit, share: float, pieces: Pieces) -> Piece | None:
     """What needs no training: text, and the held-out items' own counts, which no honest model knows."""
     decay = problem.config.cold.decay
-    content = [problem.digest, share, decay, fingerprint.of_modules("validation.cold_items")]
+    content: list[Any] = [problem.digest, share, decay, fingerprint.of_modules("validation.cold_items")]
 
     def make(_: Path) -> dict[str, Any]:
         n_cold = int(split.held_out.sum())
@@ -46,7 +46,7 @@ def cold_fit(
     """A contender that never met the held-out items, with the settings and epochs of its validated fit."""
     settings, epochs = validated.result["settings"], int(validated.result["epochs"])
     seed = int(validated.result["seed"])
-    content = [problem.digest, code_of(contender), contender.family, settings, epochs, seed, share]
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, epochs, seed, share]
     content += [problem.config.threads, fingerprint.of_modules("validation.cold_items")]
     codes = problem.codes
 

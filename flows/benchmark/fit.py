@@ -35,7 +35,7 @@ def fit(
 ) -> Piece | None:
     """Fit on train, early stopping on the validation users; None where nothing may be made."""
     config, settings = problem.config, contender.settings(best)
-    content = [problem.digest, code_of(contender), contender.family, settings, seed, config.metric]
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, seed, config.metric]
     content += [config.threads]
 
     def make(draft: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def refit(
     """Fit on train + validation with what the validated fit found; None where nothing may be made."""
     settings, epochs = validated.result["settings"], int(validated.result["epochs"])
     seed = int(validated.result["seed"])
-    content = [problem.digest, code_of(contender), contender.family, settings, epochs, seed]
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, epochs, seed]
     content += [problem.config.threads]
 
     def make(draft: Path) -> dict[str, Any]:

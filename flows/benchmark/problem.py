@@ -24,8 +24,13 @@ from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
 logger = logging.getLogger(__name__)
 
-MADE_BY = ("data.windows", "models.item_encoders.tfidf", "models.item_encoders.minilm")
-MADE_BY += ("models.tokenizers.residual_kmeans", "models.tokenizers.store")
+MADE_BY = (
+    "data.windows",
+    "models.item_encoders.tfidf",
+    "models.item_encoders.minilm",
+    "models.tokenizers.residual_kmeans",
+    "models.tokenizers.store",
+)
 WORDLESS_SIZE = 64
 
 
@@ -103,7 +108,7 @@ def open_problem(
         DataError: files are missing or break a rule.
     """
     snapshot = write_snapshot(load_source(below(config.datasets[name], data)), home.snapshots)
-    content = [snapshot.digest, config.filters, config.encoder, config.tokenizer, config.seed]
+    content: list[Any] = [snapshot.digest, config.filters, config.encoder, config.tokenizer, config.seed]
     content += [config.threads, fingerprint.of_modules(*MADE_BY)]
 
     def make(draft: Path) -> dict[str, Any]:

@@ -24,11 +24,12 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     files = [folder / f"{stem}.json", folder / f"{stem}.md"]
     names: list[str] = []
     for name, figure in figures(result).items():
-        for suffix in ("png", "svg"):
-            # Without a date the same numbers are the same bytes.
-            extra = {"metadata": {"Date": None}} if suffix == "svg" else {}
-            figure.savefig(folder / f"{stem}_{name}.{suffix}", dpi=150, **extra)
-            files.append(folder / f"{stem}_{name}.{suffix}")
+        picture = folder / f"{stem}_{name}.png"
+        figure.savefig(picture, dpi=150)
+        figure.savefig(
+            picture.with_suffix(".svg"), metadata={"Date": None}
+        )  # the same numbers, the same bytes
+        files += [picture, picture.with_suffix(".svg")]
         names.append(f"{stem}_{name}.svg")
     files[1].write_text(document(result, names), encoding="utf-8")
     return files

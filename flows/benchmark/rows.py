@@ -104,7 +104,7 @@ def significance(problem: Problem, rows: Sequence[Row], pieces: Pieces) -> dict[
     best = max(others, key=lambda row: row.mean("masked", JUDGED))
     names = (recipe.contender.name, best.contender.name)
     folders = [piece.folder.name for row in (recipe, best) for piece in row.fits]
-    content = [folders, COMPARED, fingerprint.of_modules("validation.significance")]
+    content: list[Any] = [folders, COMPARED, fingerprint.of_modules("validation.significance")]
 
     def make(_: Any) -> dict[str, Any]:
         found = {

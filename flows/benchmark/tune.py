@@ -30,7 +30,7 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
     """
     kind, config = FAMILIES[contender.family], problem.config
     space = {name: what for name, what in kind.space.items() if name not in contender.fixed}
-    content = [problem.digest, code_of(contender), contender.family, contender.fixed, repr(space)]
+    content: list[Any] = [problem.digest, code_of(contender), contender.family, contender.fixed, repr(space)]
     content += [config.tuning, config.metric, config.seed, config.threads]
 
     def make(draft: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from flows import plots
-from flows.plots import Estimate
+from flows.plots import Estimate, Spread
 from models.recommender import Epoch
 
 
@@ -36,3 +36,25 @@ def test_curves_and_importance_can_be_written(tmp_path):
     }.items():
         figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
+
+
+def test_cost_is_the_x_axis_and_published_numbers_are_lines():
+    figure = plots.accuracy_and_cost(
+        [Spread("a", 0.3, 0.01), Spread("b", 0.2, 0.0)],
+        {"a": 100.0, "b": 0.0},
+        {"paper": 0.25},
+        metric="ndcg",
+        winner="a",
+    )
+    axes = figure.axes[0]
+    points = {container.lines[0].get_xdata()[0]: container.lines[0] for container in axes.containers}
+    assert set(points) == {100.0, 1e-3}  # a logarithmic axis has no zero
+    assert points[100.0].get_color() == plots.ORANGE
+    assert any(list(line.get_ydata()) == [0.25, 0.25] for line in axes.lines)
+
+
+def test_the_whole_family_stands_out_among_its_ablations():
+    figure = plots.ablations([Spread("f/without", 0.4, 0.0), Spread("f", 0.3, 0.1)], metric="ndcg")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["f", "f/without"]
+    assert [bar.get_width() for bar in axes.patches] == [0.3, 0.4]
