@@ -22,6 +22,7 @@ from flows.progress import training_bar
 from models.families import FAMILIES
 from models.fitting import Fitted, fit_family
 from models.recommender import Epoch, FitData, Recommender
+from models.training import history_of
 from validation.evaluate import evaluate
 from validation.report import Report
 
@@ -115,6 +116,8 @@ def trained(
             bar(epoch)
             run.epoch(epoch)
 
+        for epoch in history_of(checkpoint):
+            watch(epoch)
         fitted = fit_family(
             family,
             settings,

@@ -148,6 +148,8 @@ class _Everything:
         tuned = tune(problem, parent, pieces, above, self.home)
         if tuned is None:
             return None
+        if contender.is_ablation:
+            above.finish({})
         best, seeds = tuned.result["params"], range(self.asked.seeds)
         fits = _there(fit(problem, contender, best, seed, pieces, record) for seed in seeds)
         refits: tuple[Piece, ...] = ()

@@ -93,6 +93,7 @@ def _objective(
             ):
                 for epoch in epochs:
                     bar(epoch)
+                    run.epoch(epoch)
                     attempt.report(epoch)
 
                 def watch(epoch: Epoch) -> None:

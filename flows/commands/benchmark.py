@@ -14,6 +14,9 @@ from flows.commands.narration import narrate
 from flows.environment import home
 
 LEFT = ("model", "seen items", "metric")
+WIDE = 150
+LEFT_OUT = ("R@5", "N@5", "R@20", "N@20", "epochs", "parameters")
+"""What a narrower terminal does not show; the Markdown file does."""
 
 
 def run(
@@ -66,11 +69,12 @@ def show(result: Mapping[str, Any], console: Console) -> None:
 
     for title, note, cells in sections(result):
         table = Table(title=title, box=SIMPLE, pad_edge=False, caption=note, caption_justify="left")
-        for column in cells[0]:
+        shown = [name for name in cells[0] if console.width >= WIDE or name not in LEFT_OUT]
+        for column in shown:
             table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "model")
         for row in cells:
             ours = row.get("model") == result["config"]["recipe"]
-            table.add_row(*row.values(), style="bold green" if ours else None)
+            table.add_row(*(row[name] for name in shown), style="bold green" if ours else None)
         console.print(table)
 
 
