@@ -41,11 +41,11 @@ def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines = [f"# {result['title']}", ""]
     if result["command"]:
         lines += [f"`{result['command']}`", ""]
-    where = f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}"
-    trials = result["config"]["tuning"]["trials"]
+    where = f"{machine['processor']}, threads: {machine['threads']}, torch {machine['torch']}"
     lines += [
-        f"{where}. {trials} tuning trials for each family that has something to tune, on validation "
-        f"{result['config']['metric']}; {result['seeds']} seeds, mean ± standard deviation. "
+        f"{where}. Tuning trials of each family that has something to tune: "
+        f"{result['config']['tuning']['trials']}, on validation {result['config']['metric']}. "
+        f"Seeds: {result['seeds']}, mean ± standard deviation. "
         "Rows marked *published* were measured by others and not run here.",
         "",
     ]

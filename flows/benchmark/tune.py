@@ -102,6 +102,7 @@ def _objective(
                     run.epoch(epoch)
                     attempt.report(epoch)
 
+                started = time.perf_counter()  # what MLflow takes to open a run is not training
                 score = _scored(problem, contender, settings, validate, watch, checkpoint)
                 run.valid(score.metric)
         finally:

@@ -81,7 +81,7 @@ def show(result: Mapping[str, Any], console: Console) -> None:
 def _command(
     name: str, families: tuple[str, ...], datasets: tuple[str, ...], seeds: int, cold: float, refit: bool
 ) -> str:
-    words = ["encore", "benchmark", name, "--data", "DIR", "--seeds", str(seeds)]
+    words = ["encore", "benchmark", Path(name).name, "--data", "DIR", "--seeds", str(seeds)]
     words += ["--families", ",".join(families)] if families else []
     words += ["--datasets", ",".join(datasets)] if datasets else []
     words += ["--cold", f"{cold:g}"] if cold else []
