@@ -74,7 +74,8 @@ def show(result: Mapping[str, Any], console: Console) -> None:
             table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "model")
         for row in cells:
             ours = row.get("model") == result["config"]["recipe"]
-            table.add_row(*(row[name] for name in shown), style="bold green" if ours else None)
+            words = [row[name].replace("*", "") for name in shown]
+            table.add_row(*words, style="bold green" if ours else None)
         console.print(table)
 
 
