@@ -34,10 +34,10 @@ def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict
     return best
 
 
-def square_product(dtype: torch.dtype = torch.float32) -> tuple[Callable[[], object], float]:
+def square_product(dtype: torch.dtype = torch.float32, n: int = SQUARE) -> tuple[Callable[[], object], float]:
     """A big square matrix product, and its GFLOP: the rate of the machine's arithmetic."""
-    a, out = torch.randn(SQUARE, SQUARE).to(dtype), torch.empty(SQUARE, SQUARE, dtype=dtype)
-    return (lambda: torch.mm(a, a, out=out)), 2 * SQUARE**3 / 1e9
+    a, out = torch.randn(n, n).to(dtype), torch.empty(n, n, dtype=dtype)
+    return (lambda: torch.mm(a, a, out=out)), 2 * n**3 / 1e9
 
 
 def memory_read() -> tuple[Callable[[], object], float]:
