@@ -61,9 +61,9 @@ class Product(Tokenizer):
         for _ in range(config.rotations):
             rotation = _best_rotation(wide, rotation, books, config)
             books = _books(_slots(wide, rotation, config), n_codes, STEPS_PER_ROTATION, seed, books)
-        rotation = rotation.astype(np.float32)
-        slots = _slots(wide, rotation, config)
-        return cls(config, rotation, _books(slots, n_codes, config.iterations, seed, books))
+        kept = rotation.astype(np.float32)
+        slots = _slots(wide, kept, config)
+        return cls(config, kept, _books(slots, n_codes, config.iterations, seed, books))
 
     @property
     def sizes(self) -> tuple[int, ...]:
