@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.datatypes import DataType, DataTypeClass
 
 from data.interactions import Ints
 
@@ -66,7 +66,7 @@ class Catalogue:
         return self.frame.select(_in_words(pl.col(name), schema[name]) for name in self.text_fields)
 
 
-def _in_words(values: pl.Expr, kind: Any) -> pl.Expr:
+def _in_words(values: pl.Expr, kind: DataType | DataTypeClass) -> pl.Expr:
     """Lists, also lists of lists, as text; anything else as it is."""
     if isinstance(kind, pl.Array):
         values = values.arr.to_list()

@@ -100,7 +100,7 @@ def diversity(chosen: Tensor, code: Tensor, book: Tensor, group: Tensor) -> Tens
 
 
 def equal_groups(book: Floats, n_groups: int) -> Ints:
-    """Group of each code, all of the same size or one less: int64 [K].
+    """Group of each code, at most K / n_groups codes (rounded up) in each: int64 [K].
 
     Centres by k-means, then the cheapest assignment with so many places at each centre.
     """
