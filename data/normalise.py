@@ -3,8 +3,6 @@
 All checks are whole-column operations; a message counts the offending rows and shows one of them.
 """
 
-from collections.abc import Iterator
-
 import polars as pl
 
 from data.errors import DataError
@@ -79,9 +77,7 @@ def normalise_items(
             fix="rename or drop one of them",
         )
     keys = _convert(items[key], "item_key", where)
-    fields = {name: items[name] for name in items.columns if name != key}
-    texts = {name: _to_text(items[name]) for name in text_fields if name != key}
-    table = pl.DataFrame({"item_key": keys, **fields, **texts})
+    table = pl.DataFrame({"item_key": keys, **{name: items[name] for name in items.columns if name != key}})
     repeated = table.filter(pl.col("item_key").is_duplicated())
     if repeated.height:
         raise DataError(
@@ -115,28 +111,6 @@ def _to_keys(column: pl.Series, where: str) -> pl.Series:
         got=f"type {column.dtype}, e.g. {column.first()!r}",
         fix="convert it to text (a number with a point never equals a key)",
     )
-
-
-def _to_text(column: pl.Series) -> pl.Series:
-    """Lists of words, such as category paths, as one text with each word once; other columns as they are."""
-    if not isinstance(column.dtype, pl.List):
-        return column
-    lists = column.to_list()
-    joined = [None if row is None else ", ".join(dict.fromkeys(_leaves(row))) for row in lists]
-    return pl.Series(column.name, joined, dtype=pl.String)
-
-
-def _leaves(value: object) -> Iterator[str]:
-    """Texts of a nested list, in order.
-
-    >>> list(_leaves([["Beauty", "Hair"], ["Beauty", None]]))
-    ['Beauty', 'Hair', 'Beauty']
-    """
-    if isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    elif value is not None:
-        yield str(value)
 
 
 def _to_numbers(column: pl.Series, target: pl.DataType, where: str) -> pl.Series:

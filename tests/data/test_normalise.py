@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from data.errors import DataError
-from data.normalise import normalise, normalise_items
+from data.normalise import normalise
 from data.tables import Columns
 
 COLUMNS = Columns(user_key="customer", item_key="sku", timestamp="at", basket_key="order", weight="qty")
@@ -140,10 +140,3 @@ def test_an_empty_table_is_refused(which):
 
 def test_two_candidates_for_the_key_of_an_item_are_refused():
     assert "one column of the item table may be the item_key" in refused(items={"item_key": [1, 2, 3]})
-
-
-def test_category_paths_become_one_text_with_each_word_once():
-    paths = [[["Beauty", "Hair"], ["Beauty", "Nails"]], None, []]
-    items = pl.DataFrame({"item_key": ["a", "b", "c"], "paths": paths})
-    table = normalise_items(items, Columns(), text_fields=("paths",), where="items")
-    assert table["paths"].to_list() == ["Beauty, Hair, Nails", None, ""]
