@@ -16,7 +16,7 @@ from torch import nn
 from data.interactions import Interactions
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate
 from models.recommenders.settings import TrainedConfig
-from models.sequence.rows import RowBatches, Rows, newest_rows
+from models.sequence.rows import Rows, newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
@@ -69,13 +69,7 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
         module = cls.build(config, data.codes, data.vectors)
         trained = train(
             module,
-            RowBatches(
-                data.events,
-                data.n_items,
-                max_length=config.max_length,
-                batch_rows=config.batch_rows,
-                queries_per_row=config.queries_per_row,
-            ),
+            config.batches(data.events, data.n_items),
             config.training(),
             seed=seed,
             validate=None if validate is None else lambda: validate(cls(config, data.codes, module)),

@@ -11,7 +11,7 @@ Dims: B histories, I items.
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -26,13 +26,14 @@ from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.recommender import Arrays, FitData, Mask, Recommendations, Watcher, concatenate, top_k
 from models.recommenders.encore_network import Committee, NetworkConfig, committee_like, committee_of
-from models.sequence.rows import RowBatches, newest_rows
+from models.sequence.rows import newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
 ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
-MIXTURE: dict[str, tuple[float, ...]] = {
+Mixed = Literal["count_share", "clock_power", "history_decay", "repeat_weight", "code_score"]
+MIXTURE: dict[Mixed, tuple[float, ...]] = {
     "count_share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6),
     "clock_power": (0.0, 0.2, 0.4, 0.6),
     "history_decay": (0.4, 0.6, 0.8, 0.95),
@@ -57,7 +58,9 @@ class EncoreConfig(NetworkConfig):
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
     code_score: float = Field(default=0.0, ge=0, description="Of the digits in the network's score; found.")
-    finds: tuple[str, ...] = Field(default=tuple(MIXTURE), description="What `fit` looks for on validation.")
+    finds: tuple[Mixed, ...] = Field(
+        default=tuple(MIXTURE), description="What `fit` looks for on validation."
+    )
 
 
 class Encore:
@@ -104,13 +107,7 @@ class Encore:
 
         trained = train(
             module,
-            RowBatches(
-                data.events,
-                data.n_items,
-                max_length=config.max_length,
-                batch_rows=config.batch_rows,
-                queries_per_row=config.queries_per_row,
-            ),
+            config.batches(data.events, data.n_items),
             config.training(),
             seed=seed,
             validate=None if validate is None else lambda: validate(made({})),
@@ -120,11 +117,10 @@ class Encore:
         )
         if validate is None:
             return made({}), trained
-        start = {name: getattr(config, name) for name in config.finds}
-        grid = {name: MIXTURE[name] for name in config.finds}
-        return made(
-            coordinate_search(start, grid, lambda mixture: validate(made(mixture)), rounds=2)
-        ), trained
+        start: dict[str, float] = {name: getattr(config, name) for name in config.finds}
+        grid: dict[str, tuple[float, ...]] = {name: MIXTURE[name] for name in config.finds}
+        found = coordinate_search(start, grid, lambda mixture: validate(made(mixture)), rounds=2)
+        return made(found), trained
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the next item."""

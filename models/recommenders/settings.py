@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
+from data.interactions import Interactions
 from models.recommender import Config
+from models.sequence.rows import RowBatches
 from models.training import TrainConfig
 
 
@@ -30,4 +32,14 @@ class TrainedConfig(Config):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             patience=self.patience,
+        )
+
+    def batches(self, events: Interactions, n_items: int) -> RowBatches:
+        """Training events over I = `n_items` items as rows."""
+        return RowBatches(
+            events,
+            n_items,
+            max_length=self.max_length,
+            batch_rows=self.batch_rows,
+            queries_per_row=self.queries_per_row,
         )

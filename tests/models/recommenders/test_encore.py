@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.fitting import fit_family
@@ -109,3 +110,8 @@ def test_a_committee_averages_networks_that_differ(data):
     assert not np.allclose(first.views()[0].numpy(), second.views()[0].numpy())
     weights = {name for name in model.state() if name.endswith("content")}
     assert weights == {"weights.content"}  # what members share is kept once
+
+
+def test_a_fit_may_only_look_for_settings_of_the_mixture():
+    with pytest.raises(ValidationError, match="count_share"):
+        EncoreConfig(finds=("learning_rate",))
