@@ -16,7 +16,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.baselines.neighbours import history_weights
@@ -61,6 +61,15 @@ class EncoreConfig(NetworkConfig):
     finds: tuple[Mixed, ...] = Field(
         default=tuple(MIXTURE), description="What `fit` looks for on validation."
     )
+
+    @model_validator(mode="after")
+    def _codes_are_there(self) -> Self:
+        if "codes" not in self.views and (self.code_loss or self.code_score):
+            raise ValueError(
+                f"code_loss and code_score need codes among the views, but got {self.code_loss:g} and "
+                f"{self.code_score:g} with views {', '.join(self.views)}: set both to 0 or add codes."
+            )
+        return self
 
 
 class Encore:

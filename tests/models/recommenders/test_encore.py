@@ -53,7 +53,7 @@ def test_an_item_that_nobody_bought_is_placed_by_its_content_and_codes(data):
 
 
 def test_without_content_and_codes_a_cold_item_is_lost(data):
-    model = fit(data, views=("id",))
+    model = fit(data, views=("id",), code_loss=0.0)
     asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
     assert COLD not in model.recommend(asked, k=5).items[0].tolist()
 
@@ -115,3 +115,8 @@ def test_a_committee_averages_networks_that_differ(data):
 def test_a_fit_may_only_look_for_settings_of_the_mixture():
     with pytest.raises(ValidationError, match="count_share"):
         EncoreConfig(finds=("learning_rate",))
+
+
+def test_predicting_codes_needs_codes():
+    with pytest.raises(ValidationError, match="need codes among the views"):
+        EncoreConfig(views=("id", "content"))
