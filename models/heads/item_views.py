@@ -1,7 +1,8 @@
-"""Item views: the vector of an item as the sum of its id, its content and its codes.
+"""Item views: the vector of an item as the sum of its id, its content, its codes and what its neighbours are.
 
 The id part starts at zero and stays there for an item without a training event, which its content and its
-codes then place among the others. Dims: I items, L levels, C content size, D model size.
+codes then place among the others. The mean of the neighbours' vectors lets an item that was bought twice
+borrow from those it was bought with. Dims: I items, L levels, C content size, D model size.
 """
 
 from typing import Literal, cast
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.heads.neighbours import Neighbours
+from models.item_graph import ItemGraph
 from models.recommender import Floats, Mask
 from models.tokenizers.code_table import CodeTable
 
-View = Literal["id", "content", "codes"]
-VIEWS: tuple[View, ...] = ("id", "content", "codes")
+View = Literal["id", "content", "codes", "neighbours"]
+VIEWS: tuple[View, ...] = ("id", "content", "codes", "neighbours")
 
 
 class ItemViews(nn.Module):
@@ -29,6 +32,7 @@ class ItemViews(nn.Module):
         codes: CodeTable,
         content: Floats,
         known: Mask,
+        near: ItemGraph,
         d_model: int,
         *,
         views: tuple[View, ...] = VIEWS,
@@ -40,6 +44,7 @@ class ItemViews(nn.Module):
             codes: semantic IDs; the collision digit says nothing and is not read.
             content: float32 [I, C].
             known: bool [I], whether the item has a training event.
+            near: neighbours of each item and their weights.
             d_model: D.
             views: those that are summed.
             id_dropout: share of items that must do without their id in a training step, so that content and
@@ -51,6 +56,7 @@ class ItemViews(nn.Module):
         self.project = nn.Linear(content.shape[1], d_model, bias=False) if "content" in views else None
         sizes = codes.semantic_sizes if "codes" in views else ()
         self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
+        self.neighbours = Neighbours(near) if "neighbours" in views else None
         self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()), persistent=False)
         self.register_buffer("content", torch.from_numpy(content.copy()), persistent=False)
         self.register_buffer("known", torch.from_numpy(known.copy()), persistent=False)
@@ -73,4 +79,5 @@ class ItemViews(nn.Module):
         if len(self.digits):
             embedded = [table[self.item_codes[:, level]] for level, table in enumerate(self.tables)]
             parts.append(torch.stack(embedded).mean(0))
-        return torch.stack(parts).sum(0)
+        own = torch.stack(parts).sum(0)
+        return own if self.neighbours is None else own + self.neighbours(own)

@@ -1,10 +1,11 @@
-"""Encore: semantic IDs and content beside item ids, a sense of the day, and counts as a second opinion.
+"""Encore: semantic IDs, content and neighbours beside item ids, a sense of the day, and a second opinion.
 
-An item is its id, its content and its codes in one sum (`heads/item_views.py`), read and predicted with the
-same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al. 2025, arXiv:2506.05781, section
-3.2). A state knows the day it stands on. The answer is a mixture of the network with item-to-item counts,
-these weighted by what was popular around that day; the weights of the mixture are found on validation data
-once the network stands still. An item that nobody has bought is placed by its content and its codes.
+An item is its id, its content, its codes and the mean of its neighbours in one sum (`heads/item_views.py`),
+read and predicted with the same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al.
+2025, arXiv:2506.05781, section 3.2). A state knows the day it stands on. The answer is a mixture of the
+network with item-to-item counts, these weighted by what was popular around that day; the weights of the
+mixture are found on validation data once the network stands still. An item that nobody has bought is placed
+by its content and its codes.
 Dims: B histories, I items.
 """
 
@@ -63,6 +64,15 @@ class EncoreConfig(NetworkConfig):
     )
 
     @model_validator(mode="after")
+    def _an_item_has_a_vector_of_its_own(self) -> Self:
+        if set(self.views) == {"neighbours"}:
+            raise ValueError(
+                "an item needs a vector that its neighbours can borrow, but views is neighbours alone: "
+                "add id, content or codes."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _codes_are_there(self) -> Self:
         if "codes" not in self.views and (self.code_loss or self.code_score):
             raise ValueError(
@@ -108,7 +118,7 @@ class Encore:
         mixture of the config it is given.
         """
         torch.manual_seed(seed)
-        module = committee_of(config, data.codes, data.vectors, data.events)
+        module = committee_of(config, data, _near(config, data))
         graph, clock = _graph(config, data), _clock(config, data)
 
         def made(mixture: dict[str, float]) -> Encore:
@@ -185,11 +195,21 @@ class Encore:
 
 
 def _graph(config: EncoreConfig, data: FitData) -> ItemGraph:
-    counted = graph_of(data, window=config.count_window, decay=config.count_decay, within_basket=True)
-    return strongest(
-        degree_normalised(counted, backward_weight=config.backward_weight, power=config.degree_power),
-        config.n_neighbours,
+    """What the counts answer from."""
+    weighted = degree_normalised(
+        _counted(config, data), backward_weight=config.backward_weight, power=config.degree_power
     )
+    return strongest(weighted, config.n_neighbours)
+
+
+def _near(config: EncoreConfig, data: FitData) -> ItemGraph:
+    """Whose vectors an item adds: those it is bought with, by cosine."""
+    cosine = degree_normalised(_counted(config, data), backward_weight=1.0, power=0.5)
+    return strongest(cosine, config.averaged_neighbours)
+
+
+def _counted(config: EncoreConfig, data: FitData) -> ItemGraph:
+    return graph_of(data, window=config.count_window, decay=config.count_decay, within_basket=True)
 
 
 def _clock(config: EncoreConfig, data: FitData) -> ItemClock:

@@ -12,11 +12,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from data.interactions import Interactions
 from models.heads.digit_heads import DigitHeads
 from models.heads.item_views import VIEWS, ItemViews, View
+from models.item_graph import ItemGraph
 from models.objectives.full_softmax import full_softmax
-from models.recommender import Floats, Mask
+from models.recommender import FitData, Floats, Mask
 from models.recommenders.settings import TrainedConfig
 from models.sequence.event_inputs import EventInputs
 from models.sequence.mixers.attention import CausalAttention
@@ -34,13 +34,14 @@ class NetworkConfig(TrainedConfig):
     dropout: float = Field(default=0.3, ge=0, lt=1, description="Within the trunk.")
     input_dropout: float = Field(default=0.5, ge=0, lt=1, description="Of what the trunk reads.")
     batch_rows: int = Field(default=128, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=12, ge=1)
     patience: int = Field(default=5, ge=1)
     members: int = Field(default=1, ge=1, description="Networks that are averaged.")
     views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
     id_dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of items without id in a step.")
+    averaged_neighbours: int = Field(default=30, ge=1, description="Neighbours whose vectors an item adds.")
     knows_day: bool = Field(default=True, description="Whether a state knows its day.")
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
     temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
@@ -108,7 +109,13 @@ class Committee(nn.Module):
     known: Tensor
 
     def __init__(
-        self, config: NetworkConfig, codes: CodeTable, content: Floats, known: Mask, days: tuple[float, int]
+        self,
+        config: NetworkConfig,
+        codes: CodeTable,
+        content: Floats,
+        known: Mask,
+        near: ItemGraph,
+        days: tuple[float, int],
     ) -> None:
         """Prepare the members.
 
@@ -117,17 +124,26 @@ class Committee(nn.Module):
             codes: semantic IDs.
             content: float32 [I, C].
             known: bool [I], whether the item has a training event.
+            near: neighbours of each item.
             days: first day and number of knots of the time line, see `Moments`.
         """
         super().__init__()
         self.register_buffer("content", torch.from_numpy(content.copy()))
         self.register_buffer("known", torch.from_numpy(known.copy()))
+        for name, array in near.to_arrays().items():
+            self.register_buffer(name, torch.from_numpy(array))
         self.register_buffer("days", torch.tensor(days, dtype=torch.float64))
         self.members = nn.ModuleList(
             Network(
                 config,
                 ItemViews(
-                    codes, content, known, config.d_model, views=config.views, id_dropout=config.id_dropout
+                    codes,
+                    content,
+                    known,
+                    near,
+                    config.d_model,
+                    views=config.views,
+                    id_dropout=config.id_dropout,
                 ),
                 Moments(*days, config.d_model),
                 Moments(*days, config.d_model),
@@ -160,17 +176,17 @@ class Committee(nn.Module):
         return cast(Tensor, total) / len(items)
 
 
-def committee_of(config: NetworkConfig, codes: CodeTable, content: Floats, events: Interactions) -> Committee:
+def committee_of(config: NetworkConfig, data: FitData, near: ItemGraph) -> Committee:
     """A fresh committee for a catalogue and its training events."""
-    known = np.bincount(events.item, minlength=len(codes)) > 0
-    return Committee(config, codes, content, known, Moments.span(events))
+    known = np.bincount(data.events.item, minlength=data.n_items) > 0
+    return Committee(config, data.codes, data.vectors, known, near, Moments.span(data.events))
 
 
 def committee_like(config: NetworkConfig, codes: CodeTable, weights: dict[str, Tensor]) -> Committee:
     """The committee that has these weights."""
     first_day, n_knots = weights["days"].tolist()
-    made = Committee(
-        config, codes, weights["content"].numpy(), weights["known"].numpy(), (first_day, int(n_knots))
-    )
+    arrays = {name: value.numpy() for name, value in weights.items()}
+    near = ItemGraph.from_arrays(arrays)
+    made = Committee(config, codes, arrays["content"], arrays["known"], near, (first_day, int(n_knots)))
     made.load_state_dict(weights)
     return made

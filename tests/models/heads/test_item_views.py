@@ -2,19 +2,23 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from models.heads.item_views import ItemViews
+from models.item_graph import ItemGraph
 from models.tokenizers.code_table import CodeTable
 
 CODES = CodeTable(np.array([[0, 1, 0], [1, 1, 0], [0, 1, 1]]), (2, 2, 2))  # items 0 and 2 differ in the digit
 CONTENT = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], dtype=np.float32)
 KNOWN = np.array([True, True, False])
+NEAR = ItemGraph(sp.csr_matrix(np.array([[0, 2, 0], [2, 0, 0], [0, 0, 0]], dtype=np.float32)))
+OWN = ("id", "content", "codes")
 
 
 def made(**settings):
     torch.manual_seed(0)
-    return ItemViews(CODES, CONTENT, KNOWN, 4, **settings)
+    return ItemViews(CODES, CONTENT, KNOWN, NEAR, 4, **({"views": OWN} | settings))
 
 
 def test_items_with_the_same_codes_and_content_start_alike():
@@ -49,3 +53,10 @@ def test_id_dropout_hides_whole_ids_in_training_only():
     assert set(rows.flatten().tolist()) == {0.0, 2.0}
     assert (rows == rows[..., :1]).all()
     assert rows.mean().item() == pytest.approx(1, abs=0.2)
+
+
+def test_neighbours_add_their_own_vectors():
+    views = made(views=("id", "neighbours"))
+    with torch.no_grad():
+        views.id.copy_(torch.arange(12.0).view(3, 4))
+    assert views()[:, 0].tolist() == [0 + 4, 4 + 0, 0]

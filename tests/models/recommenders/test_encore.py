@@ -112,6 +112,16 @@ def test_a_committee_averages_networks_that_differ(data):
     assert weights == {"weights.content"}  # what members share is kept once
 
 
+def test_a_bundle_answers_with_the_same_neighbours(data):
+    model = fit(data, epochs=1)
+    again = Encore.from_state(model.config, model.state())
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    assert np.array_equal(model.recommend(asked, k=5).scores, again.recommend(asked, k=5).scores)
+    assert not np.allclose(
+        model.items[0].numpy(), fit(data, epochs=1, views=("id", "content", "codes")).items[0]
+    )
+
+
 def test_a_fit_may_only_look_for_settings_of_the_mixture():
     with pytest.raises(ValidationError, match="count_share"):
         EncoreConfig(finds=("learning_rate",))
@@ -120,3 +130,8 @@ def test_a_fit_may_only_look_for_settings_of_the_mixture():
 def test_predicting_codes_needs_codes():
     with pytest.raises(ValidationError, match="need codes among the views"):
         EncoreConfig(views=("id", "content"))
+
+
+def test_neighbours_alone_are_no_vector():
+    with pytest.raises(ValidationError, match="add id, content or codes"):
+        EncoreConfig(views=("neighbours",), code_loss=0.0)
