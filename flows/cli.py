@@ -99,6 +99,7 @@ def benchmark(
         float, typer.Option(help="Share of items to hold out, such as 0.05.", min=0, max=0.5)
     ] = 0,
     refit: Annotated[bool, typer.Option(help="Also a table fitted on train + validation.")] = True,
+    ablations: Annotated[bool, typer.Option(help="Also each family's ablations.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("benchmarks/results"),
 ) -> None:
     """Compare families as papers do: leave one out, equal tuning for all, full catalogue, several seeds.
@@ -109,9 +110,10 @@ def benchmark(
 
     Example: `encore benchmark amazon-loo --data DIR --datasets beauty --families popularity,sasrec`
     """
+    from flows.benchmark.asked import Asked
     from flows.commands.benchmark import run
 
-    run(name, data, _names(families), _names(datasets), seeds=seeds, cold=cold, refit=refit, out=out)
+    run(name, Asked(data, _names(families), _names(datasets), seeds, refit, cold, ablations), out)
 
 
 @app.command(rich_help_panel=LEARN)

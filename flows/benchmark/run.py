@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import fingerprint
+from flows.benchmark.asked import Asked
 from flows.benchmark.cold import baselines, cold_fit
 from flows.benchmark.config import BenchmarkConfig, Contender, chosen, contenders
 from flows.benchmark.fit import SHOWN, WAYS, fit, refit
@@ -29,29 +30,6 @@ EXPERIMENT = "encore benchmark"
 Publish = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line wants.
-
-    Attributes:
-        data: folder of the data sets.
-        families: names; empty for all that this version has.
-        datasets: names; empty for all.
-        seeds: fits of each contender.
-        refit: whether also to fit on train + validation.
-        cold: share of the items to hold out; 0 for no such experiment.
-        command: as typed, for the record.
-    """
-
-    data: Path
-    families: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    seeds: int = 3
-    refit: bool = True
-    cold: float = 0.0
-    command: str = ""
-
-
 def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publish) -> dict[str, Any]:
     """Do what is missing and return everything that is there.
 
@@ -67,6 +45,7 @@ def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publis
     """
     use_threads(config.threads)
     rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
+    rows = [row for row in rows if asked.ablations or not row.is_ablation]
     everything = _Everything(config, asked, home, Tracker(home.tracking_uri, home.artifacts, EXPERIMENT))
     for name in names:
         for row in rows:
@@ -111,7 +90,7 @@ class _Everything:
         return {
             "benchmark": self.config.name,
             "title": self.config.title or self.config.name,
-            "command": self.asked.command,
+            "command": self.asked.command(self.config.name),
             "code": fingerprint.of_code(*LAYERS)[:12],
             "commit": commit(),
             "machine": machine(self.config.threads),

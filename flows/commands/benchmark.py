@@ -1,6 +1,5 @@
 """encore benchmark: a comparison with papers, resumable; tables, plots and a JSON file."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from flows.benchmark.asked import Asked
 from flows.benchmark.config import absent, contenders, find, load
 from flows.commands.narration import narrate
 from flows.environment import home
@@ -19,42 +19,25 @@ LEFT_OUT = ("R@5", "N@5", "R@20", "N@20", "epochs", "parameters")
 """What a narrower terminal does not show; the Markdown file does."""
 
 
-def run(
-    name: str,
-    data: Path,
-    families: tuple[str, ...],
-    datasets: tuple[str, ...],
-    *,
-    seeds: int,
-    cold: float,
-    refit: bool,
-    out: Path,
-) -> None:
+def run(name: str, asked: Asked, out: Path) -> None:
     """Do what is missing, print and write everything that is there.
 
     Args:
         name: of the benchmark, or the path of its config.
-        data: folder of the data sets; its path is not written anywhere.
-        families: names; empty for all that this version of the code has.
-        datasets: names; empty for all.
-        seeds: fits of each family.
-        cold: share of the items to hold out, 0 for none.
-        refit: whether to fit on train + validation as well.
+        asked: what of it.
         out: folder of JSON, Markdown and plots.
     """
     path = find(name)
     config = load(path)
-    contenders(config, families)  # a typo is told before the libraries are loaded
+    contenders(config, asked.families)  # a typo is told before the libraries are loaded
     from flows.benchmark.render import write
-    from flows.benchmark.run import Asked, benchmark
+    from flows.benchmark.run import benchmark
 
     console = Console()
-    missing = [] if families else absent(config)
+    missing = [] if asked.families else absent(config)
     if missing:
         console.print(f"[dim]Not in this version of the code, left out: {', '.join(missing)}[/]")
     narrate()
-    command = _command(name, families, datasets, seeds, cold, refit)
-    asked = Asked(data, families, datasets, seeds, refit, cold, command)
     out.mkdir(parents=True, exist_ok=True)
     result = benchmark(config, asked, home(), lambda found: _quietly(write(found, out)))
     show(result, console)
@@ -77,17 +60,6 @@ def show(result: Mapping[str, Any], console: Console) -> None:
             words = [row[name].replace("*", "") for name in shown]
             table.add_row(*words, style="bold green" if ours else None)
         console.print(table)
-
-
-def _command(
-    name: str, families: tuple[str, ...], datasets: tuple[str, ...], seeds: int, cold: float, refit: bool
-) -> str:
-    words = ["encore", "benchmark", Path(name).name, "--data", "DIR", "--seeds", str(seeds)]
-    words += ["--families", ",".join(families)] if families else []
-    words += ["--datasets", ",".join(datasets)] if datasets else []
-    words += ["--cold", f"{cold:g}"] if cold else []
-    words += [] if refit else ["--no-refit"]
-    return shlex.join(words)
 
 
 def _quietly(_: object) -> None:

@@ -7,11 +7,13 @@ borrow from those it was bought with. Dims: I items, L levels, C content size, D
 
 from typing import Literal, cast
 
+import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.heads.neighbours import Neighbours
+from models.heads.sparse_product import SparseProduct, mean_over_neighbours
 from models.item_graph import ItemGraph
 from models.recommender import Floats, Mask
 from models.tokenizers.code_table import CodeTable
@@ -56,7 +58,8 @@ class ItemViews(nn.Module):
         self.project = nn.Linear(content.shape[1], d_model, bias=False) if "content" in views else None
         sizes = codes.semantic_sizes if "codes" in views else ()
         self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
-        self.neighbours = Neighbours(near) if "neighbours" in views else None
+        self.mean_digit = SparseProduct(_places(codes)) if sizes else None
+        self.neighbours = mean_over_neighbours(near.weights) if "neighbours" in views else None
         self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()), persistent=False)
         self.register_buffer("content", torch.from_numpy(content.copy()), persistent=False)
         self.register_buffer("known", torch.from_numpy(known.copy()), persistent=False)
@@ -76,8 +79,17 @@ class ItemViews(nn.Module):
             parts.append(self.id * functional.dropout(heard, self.id_dropout, self.training))
         if self.project is not None:
             parts.append(self.project(self.content))
-        if len(self.digits):
-            embedded = [table[self.item_codes[:, level]] for level, table in enumerate(self.tables)]
-            parts.append(torch.stack(embedded).mean(0))
+        if self.mean_digit is not None:
+            parts.append(self.mean_digit(torch.cat(self.tables)))
         own = torch.stack(parts).sum(0)
         return own if self.neighbours is None else own + self.neighbours(own)
+
+
+def _places(codes: CodeTable) -> sp.csr_matrix:
+    """[I, codes of all levels]: 1/L where an item has the code."""
+    n_items, n_levels = codes.semantic.shape
+    first = np.cumsum([0, *codes.semantic_sizes[:-1]])
+    columns = (codes.semantic + first).ravel()
+    bounds = np.arange(0, n_items * n_levels + 1, n_levels)
+    shape = (n_items, sum(codes.semantic_sizes))
+    return sp.csr_matrix((np.full(len(columns), 1 / n_levels), columns, bounds), shape=shape)

@@ -89,7 +89,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(data) -> Asked:
-    return Asked(data, seeds=2, cold=0.25, command="encore benchmark circle --data DIR")
+    return Asked(data, seeds=2, cold=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_nothing_is_done_twice(finished, config, asked):
 
 def test_one_family_asked_for_leaves_the_others_in_the_result(finished, config, asked):
     home, result, _ = finished
-    some = Asked(asked.data, ("popularity",), ("ring",), asked.seeds, cold=asked.cold, command=asked.command)
+    some = Asked(asked.data, ("popularity",), ("ring",), asked.seeds, cold=asked.cold)
     assert benchmark(config, some, home, lambda _: None) == result
 
 
