@@ -22,11 +22,21 @@ from models.recommender import Epoch, Recommender
 from models.training import history_of
 from validation.evaluate import evaluate
 
+UNTUNED: dict[str, Any] = {
+    "params": {},
+    "valid": None,
+    "best_trial": None,
+    "values": [],
+    "trials": 0,
+    "seconds": 0.0,
+}
+
 
 def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record, home: Home) -> Piece | None:
     """Settings and metric of the best trial, and the seconds of all; None where nothing may be made.
 
-    A trial that was killed goes on from its checkpoint and is pruned, or not, as it would have been.
+    A contender whose settings are all fixed has no trial. A trial that was killed goes on from its checkpoint
+    and is pruned, or not, as it would have been.
     """
     kind, config = FAMILIES[contender.family], problem.config
     space = {name: what for name, what in kind.space.items() if name not in contender.fixed}
@@ -34,6 +44,8 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
     content += [config.tuning, config.metric, config.seed, config.threads]
 
     def make(draft: Path) -> dict[str, Any]:
+        if not space:
+            return dict(UNTUNED)
         defaults = kind.config(**contender.fixed)
         tuned = tuning.tune(
             draft.name.removesuffix(".draft"),

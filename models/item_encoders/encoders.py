@@ -80,7 +80,7 @@ def encode(
         case TfidfConfig():
             return encode_tfidf(catalogue.texts, config, seed=seed)
         case MiniLMConfig():
-            return encode_minilm(catalogue.texts)
+            return encode_minilm(catalogue.texts, config, seed=seed)
         case CategoriesConfig():
             return encode_categories(catalogue.frame, config, seed=seed)
         case CollaborativeConfig():

