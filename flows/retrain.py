@@ -14,6 +14,7 @@ from flows.recording import recorded
 from flows.standings import Contender, Standing, standings
 from flows.steps import Artefact
 from flows.tasks.audit import audit
+from flows.tasks.check_gate import check_gate
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
@@ -76,7 +77,15 @@ def retrain(config_file: str) -> Outcome:
         champion = champion_of(run.home)
         reigning = None if champion is None else _score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
-        judged = judge(run=run, challenger=best.scored, champion=reigning, baselines=others, gate=config.gate)
+        checked = _check_gate(run, best, others, now)
+        judged = judge(
+            run=run,
+            challenger=best.scored,
+            champion=reigning,
+            baselines=others,
+            checked=checked,
+            gate=config.gate,
+        )
         lines = standings(field, reigning, config.gate.metric)
         publish(run, field, lines, judged, codes, [past, now], best.family)
         return _deliver(run, best, champion, judged, now, lines)
@@ -148,6 +157,20 @@ def _score(run: Context, family: str, model: Artefact, window: Artefact) -> Arte
         model=model,
         window=window,
         metric=config.gate.metric,
+        threads=config.threads,
+    )
+
+
+def _check_gate(run: Context, best: Contender, others: list[Artefact], window: Artefact) -> Artefact:
+    config = run.config
+    return check_gate(
+        run=run,
+        model=best.trained,
+        scored=best.scored,
+        others=others,
+        window=window,
+        gate=config.gate,
+        seed=config.seed,
         threads=config.threads,
     )
 

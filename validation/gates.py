@@ -4,6 +4,7 @@ Knows no registry and promotes nothing: the flow acts on the verdict.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf, isfinite, isnan
 from typing import Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from models.recommender import Config
+from validation.multiple import holm
 from validation.report import Report
 from validation.significance import paired_bootstraps
 from validation.verdict import Contest, Outcome, Role, Verdict
@@ -37,6 +39,11 @@ class GateConfig(Config):
     promote_when: list[Literal["better", "not worse"]] = Field(
         default=["better"], description="Outcomes against the champion that promote."
     )
+    slice_margin: float = Field(
+        default=0.05, ge=0, lt=1, description="Relative loss that the users of a slice may suffer."
+    )
+    min_slice_users: int = Field(default=100, ge=1, description="Smaller slices are shown, not guarded.")
+    guard_slices: bool = Field(default=True, description="A harmed slice stops a promotion.")
 
 
 def judge(
@@ -51,7 +58,9 @@ def judge(
     - worse: the interval lies below 0 and reaches further down than that;
     - not enough evidence: anything else, fewer than `min_users` users, or a value that is not finite.
 
-    With a champion, an outcome in `promote_when` promotes, and the baselines are only reported. Without one
+    With a champion, an outcome in `promote_when` promotes, and the baselines are only reported. A slice is
+    harmed where the challenger loses more than `slice_margin` of the champion's mean and Holm's adjusted
+    p-value of being no worse is at most `alpha`; with `guard_slices` a harmed slice refuses. Without one
     the baseline floor decides: mean above the best baseline's, and better or not worse by the rules above.
     A challenger with a value that is not finite, or too few users, is never promoted.
 
@@ -70,16 +79,20 @@ def judge(
         _refuse_another_question(challenger, other)
         other.values(config.metric)
     gap = _evidence_gap(challenger, config)
-    contests = _contests(challenger, opponents, config)
+    contests = guarded(_contests(challenger, opponents, config), config)
+    harm = [contest for contest in contests if _is_harm(contest, config)]
     deciding = [c for c in contests if c.metric == config.metric and c.slice == "all"]
     floor = max((c for c in deciding if c.role is Role.BASELINE), key=_strength, default=None)
     against = deciding[0] if champion is not None else floor
     outcome = Outcome.NOT_ENOUGH_EVIDENCE if gap or against is None else classify(against, config)
     cleared = None if floor is None else not gap and _clears(floor, config)
-    promote = not gap and _promotes(champion is not None, outcome, cleared, config)
-    sentences = [gap, *_sentences(against, floor, cleared, outcome, promote, config)]
+    passes = not gap and _promotes(champion is not None, outcome, cleared, config)
+    promote = passes and not (harm and config.guard_slices)
+    sentences = [gap, *(_harm_sentence(contest, config) for contest in harm)]
+    sentences += _sentences(against, floor, cleared, outcome, passes, config)
+    harmed = tuple(contest.slice for contest in harm)
     reasons = tuple(sentence for sentence in sentences if sentence)
-    return Verdict(outcome, promote, _name(challenger), config.metric, cleared, reasons, contests)
+    return Verdict(outcome, promote, _name(challenger), config.metric, cleared, harmed, reasons, contests)
 
 
 def classify(contest: Contest, config: GateConfig) -> Outcome:
@@ -92,6 +105,34 @@ def classify(contest: Contest, config: GateConfig) -> Outcome:
     if found.low >= -config.margin * contest.opponent_mean:
         return Outcome.NOT_WORSE
     return Outcome.WORSE if found.high < 0 else Outcome.NOT_ENOUGH_EVIDENCE
+
+
+def guarded(contests: Sequence[Contest], config: GateConfig) -> tuple[Contest, ...]:
+    """The contests, with `p_worse` for slices of enough users against the champion."""
+    watched = [
+        place
+        for place, contest in enumerate(contests)
+        if contest.role is Role.CHAMPION
+        and contest.slice != "all"
+        and contest.comparison.n >= config.min_slice_users
+    ]
+    raw = np.array([1 - contests[place].comparison.p_worse for place in watched])
+    adjusted = dict(zip(watched, holm(raw).tolist(), strict=True))
+    return tuple(replace(contest, p_worse=adjusted.get(place)) for place, contest in enumerate(contests))
+
+
+def _is_harm(contest: Contest, config: GateConfig) -> bool:
+    if contest.p_worse is None or contest.p_worse > config.alpha:
+        return False
+    return contest.comparison.difference < -config.slice_margin * contest.opponent_mean
+
+
+def _harm_sentence(contest: Contest, config: GateConfig) -> str:
+    what = "so nothing is promoted" if config.guard_slices else "which is only reported"
+    return (
+        f"Users of the slice {contest.slice!r} are served worse, {what}: {_numbers(contest)}, "
+        f"Holm's adjusted p {contest.p_worse:.4f}."
+    )
 
 
 def _clears(floor: Contest, config: GateConfig) -> bool:

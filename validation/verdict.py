@@ -27,7 +27,19 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The challenger against one opponent, on one metric, over the users of one slice."""
+    """The challenger against one opponent, on one metric, over the users of one slice.
+
+    Attributes:
+        role: what the opponent is.
+        opponent: its name.
+        metric: what was measured.
+        slice: whose users.
+        challenger_mean: over these users.
+        opponent_mean: over these users.
+        comparison: of the two.
+        p_worse: how likely so many resamples below 0 are if the challenger is no worse here, after Holm's
+            adjustment over the slices; None where no guard looked.
+    """
 
     role: Role
     opponent: str
@@ -36,6 +48,7 @@ class Contest:
     challenger_mean: float
     opponent_mean: float
     comparison: Comparison
+    p_worse: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Verdict:
         challenger: family and model that was judged.
         metric: the metric that decided.
         floor_cleared: above the best baseline and not worse than it; None without baselines.
+        harmed: slices whose users the challenger serves worse than the champion does.
         reasons: full sentences with their numbers, most important first.
         contests: all comparisons: every metric over all users, the deciding metric over every slice.
     """
@@ -57,6 +71,7 @@ class Verdict:
     challenger: str
     metric: str
     floor_cleared: bool | None
+    harmed: tuple[str, ...]
     reasons: tuple[str, ...]
     contests: tuple[Contest, ...]
 
@@ -86,6 +101,7 @@ def _table(title: str, first: str, contests: Iterable[Contest]) -> list[str]:
         return []
     heads = [] if first == "opponent" else [first]
     heads += ["against", "challenger", "opponent", "difference", "interval", "relative", "users"]
+    heads += ["p worse"] if first == "slice" else []
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *rows]
     return [f"### {title}", "\n".join(lines)]
 
@@ -103,6 +119,8 @@ def _row(first: str, contest: Contest) -> str:
         f"{found.relative:+.1%}" if isfinite(found.relative) else "n/a",
         f"{found.n:,}",
     ]
+    if first == "slice":
+        cells.append("" if contest.p_worse is None else f"{contest.p_worse:.4f}")
     return "| " + " | ".join(cells) + " |"
 
 

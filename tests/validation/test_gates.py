@@ -185,6 +185,41 @@ def test_the_dict_is_json_even_with_nan():
     assert again["outcome"] == "not enough evidence"
 
 
+def sliced(loss: float, n_slices: int = 1, width: int = 100) -> Report:
+    """Better for everybody but the users of the first of some slices, who lose that much."""
+    values = ORDINARY + 0.02 + np.random.default_rng(1).normal(0, 0.02, N_USERS)
+    values[:width] -= 0.02 + loss
+    return replace(report(values), slices=slices(n_slices, width))
+
+
+def slices(n_slices: int, width: int) -> dict[str, np.ndarray]:
+    place = np.arange(N_USERS)
+    starts = [width * number for number in range(n_slices)]
+    named = {f"slice {start}": (place >= start) & (place < start + width) for start in starts}
+    return {"all": np.ones(N_USERS, dtype=bool)} | named
+
+
+def test_a_harmed_slice_stops_what_is_better_for_all():
+    verdict = judge(sliced(0.03), CHAMPION, [BASELINE], CONFIG)
+    assert (verdict.outcome, verdict.promote, verdict.harmed) == (Outcome.BETTER, False, ("slice 0",))
+    assert "Users of the slice 'slice 0' are served worse, so nothing is promoted" in verdict.reasons[0]
+    unguarded = judge(sliced(0.03), CHAMPION, [BASELINE], CONFIG.model_copy(update={"guard_slices": False}))
+    assert (unguarded.promote, unguarded.harmed) == (True, ("slice 0",))
+
+
+def test_a_loss_within_the_margin_or_of_too_few_users_harms_no_slice():
+    assert judge(sliced(0.005), CHAMPION, [BASELINE], CONFIG).promote  # margin .05 * .25 = .0125
+    few = judge(sliced(0.03, width=99), CHAMPION, [BASELINE], CONFIG)
+    assert (few.promote, few.harmed) == (True, ())
+    assert [contest.p_worse for contest in few.contests if contest.slice == "slice 0"] == [None, None]
+
+
+def test_slices_are_adjusted_for_how_many_they_are():
+    alone, many = (judge(sliced(0.02, n), CHAMPION, [], CONFIG) for n in (1, 4))
+    first, again = (next(c for c in v.contests if c.slice == "slice 0") for v in (alone, many))
+    assert again.p_worse == pytest.approx(4 * (1 - first.comparison.p_worse))
+
+
 @pytest.mark.parametrize("bad", [{"promote_when": ["worse"]}, {"margin": 1.0}, {"min_user": 3}])
 def test_a_config_that_cannot_be_meant_is_refused(bad: dict):
     with pytest.raises(ValidationError):
