@@ -63,6 +63,17 @@ def validate(config: ConfigArgument = CONFIG) -> None:
 
 
 @app.command(rich_help_panel=LEARN)
+def drift(config: ConfigArgument = CONFIG) -> None:
+    """Compare today's data with what the champion was trained on; exit code 3 where a person should look.
+
+    Example: `encore drift configs/default.toml`
+    """
+    from flows.commands.drift import run
+
+    raise typer.Exit(REFUSED if run(config) == "alert" else 0)
+
+
+@app.command(rich_help_panel=LEARN)
 def evaluate(
     subject: Annotated[
         str, typer.Argument(metavar="FAMILY_OR_BUNDLE", help="A family's name, a folder, or champion.")

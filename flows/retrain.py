@@ -15,11 +15,12 @@ from flows.standings import Contender, Standing, standings
 from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
+from flows.tasks.drift import drift, reference_of
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
 from flows.tasks.package import package, tag_of
-from flows.tasks.promote import champion_of, promote, refuse
+from flows.tasks.promote import champion_of, promote, records, refuse
 from flows.tasks.prove import ProofFailed, latency_of, prove
 from flows.tasks.publish import publish
 from flows.tasks.split import split
@@ -68,13 +69,14 @@ def retrain(config_file: str) -> Outcome:
     config = config.at(open_snapshot(Path(snapshot.path)).manifest.last_timestamp)
     with recorded(config, home(), snapshot) as run:
         _validate(run)
+        champion = champion_of(run.home)
+        _drift(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
         codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
         for name, window, ids in (("valid", past, codes_then), ("test", now, codes)):
             _audit(run, name, window, ids)
         field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
         best = max(field, key=lambda each: each.valid)
-        champion = champion_of(run.home)
         reigning = None if champion is None else _score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
         checked = _check_gate(run, best, others, now)
@@ -96,6 +98,15 @@ def _validate(run: Context) -> None:
     previous = None if before is None else Artefact(str(before.path), before.digest)
     config = run.config.validation
     validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
+
+
+def _drift(run: Context) -> None:
+    """Skipped before the first promotion, on the champion's own data, and where these are gone."""
+    release = records(run.home).champion()
+    before = None if release is None else reference_of(run.home, release.snapshot)
+    if before is not None and before.digest != run.snapshot.digest:
+        reference = Artefact(str(before.path), before.digest)
+        drift(run=run, snapshot=run.snapshot, reference=reference, config=run.config.drift)
 
 
 def _split(run: Context, name: str) -> Artefact:

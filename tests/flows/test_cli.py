@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("retrain", "validate", "evaluate", "benchmark", "schedule", "serve", "recommend", "up")
+COMMANDS = ("retrain", "validate", "drift", "evaluate", "benchmark", "schedule", "serve", "recommend", "up")
 COMMANDS += ("history", "rollback")
 
 

@@ -1,0 +1,56 @@
+"""Drift: today's data against what the champion was trained on; what a machine must not decide stops."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from data.errors import DataError
+from data.snapshot import Snapshot, open_snapshot
+from flows.context import Context
+from flows.environment import Home
+from flows.files import write_json
+from flows.steps import Artefact, step
+from flows.tasks.validate import pages
+from validation.drift import drift as measure
+from validation.drift import level_of
+from validation.drift_config import DriftConfig, Level
+from validation.drift_report import plain, write_report
+
+PAGE = "drift.html"
+
+
+class DriftAlert(ValueError):
+    """The data moved so far that a person should look first; the message names the measures and the page."""
+
+
+@step("drift", layers=("data", "validation"))
+def drift(run: Context, draft: Path, *, snapshot: Artefact, reference: Artefact, config: DriftConfig) -> None:
+    """Leaves measures.json and measures.md; the page lies in var/validation/ and in MLflow.
+
+    Raises:
+        DriftAlert: a measure reached its alert limit, and `config.stop` says so.
+    """
+    now, before = open_snapshot(Path(snapshot.path)), open_snapshot(Path(reference.path))
+    measures = measure(before, now, config)
+    page = pages(run.home, snapshot.digest) / PAGE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_report(measures, before.manifest, now.manifest, page)
+    run.tracker.folder(run.run_id, page.parent, "validation")
+    if config.stop and level_of(measures) is Level.ALERT:
+        names = ", ".join(each.name for each in measures if each.level is Level.ALERT)
+        raise DriftAlert(
+            f"The data must be like what the champion learned from, but moved too far in: {names}. "
+            f"Look at {page}; if it is as it should be, raise the limits in [drift], or set stop = false."
+        )
+    write_json(draft / "measures.json", [asdict(each) | {"level": each.level} for each in measures])
+    (draft / "measures.md").write_text(plain(measures), encoding="utf-8")
+
+
+def reference_of(home: Home, digest: str) -> Snapshot | None:
+    """The snapshot that the champion was trained on; None where it is gone."""
+    folder = home.snapshots / digest[:12]
+    if not folder.is_dir():
+        return None
+    try:
+        return open_snapshot(folder)
+    except DataError:
+        return None
