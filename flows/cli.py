@@ -201,6 +201,25 @@ def history() -> None:
 
 
 @app.command(rich_help_panel=RECORD)
+def promote(
+    reason: Annotated[str, typer.Option(help="One line for the ledger.")],
+    force: Annotated[bool, typer.Option("--force", help="Say it: the gate is overruled.")],
+    config: ConfigArgument = CONFIG,
+) -> None:
+    """Overrule the gate: promote the challenger of a run that was refused, after the same proof.
+
+    Finished steps are not run again. What does not answer as it was evaluated is not promoted.
+
+    Example: `encore promote configs/default.toml --force --reason "the slice is a known artefact"`
+    """
+    from flows.commands.retrain import run
+
+    if not force or not reason.strip():
+        raise typer.BadParameter("overruling the gate needs --force and a --reason that says why.")
+    raise typer.Exit(0 if run(config, reason.strip()) else REFUSED)
+
+
+@app.command(rich_help_panel=RECORD)
 def rollback(
     reason: Annotated[str, typer.Option(help="One line for the ledger.")],
     to: Annotated[

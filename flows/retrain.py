@@ -58,11 +58,13 @@ class Outcome:
 
 
 @flow(name="retrain", flow_run_name="retrain {config_file}")
-def retrain(config_file: str) -> Outcome:
+def retrain(config_file: str, forced: str = "") -> Outcome:
     """Read this function to know what the system does.
 
     Args:
         config_file: a complete run as TOML.
+        forced: why the challenger is promoted whatever the gate says; empty where the gate decides. What
+            does not answer as it was evaluated is not promoted for any reason.
     """
     config = load(Path(config_file))
     snapshot = ingest(config.source, home())
@@ -90,7 +92,7 @@ def retrain(config_file: str) -> Outcome:
         )
         lines = standings(field, reigning, config.gate.metric)
         publish(run, field, lines, judged, codes, [past, now], best.family)
-        return _deliver(run, best, champion, judged, now, lines)
+        return _deliver(run, best, champion, judged, now, lines, forced)
 
 
 def _validate(run: Context) -> None:
@@ -193,6 +195,7 @@ def _deliver(
     judged: Artefact,
     window: Artefact,
     lines: list[Standing],
+    forced: str,
 ) -> Outcome:
     """Package, prove and promote what the gate lets pass; the champion found again passes too."""
     verdict, report = verdict_of(judged), str(pages(run.home, run.snapshot.digest) / "report.html")
@@ -200,9 +203,11 @@ def _deliver(
     same = champion is not None and champion.digest == bundle_digest(best.trained)
     if same:
         reasons = ("The challenger is the champion itself: the same bundle.", *reasons)
+    if forced and not (verdict.promote or same):
+        reasons = (f"Forced against the gate: {forced}", *reasons)
     ending: Ending = "refused"
     tag = ""
-    if verdict.promote or same:
+    if verdict.promote or same or forced:
         bento = package(run, best.trained)
         tag = tag_of(bento)
         try:

@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0  # between the request and the end of a child process
 
 
-def run(path: Path) -> bool:
-    """Returns whether the challenger is the champion now."""
+def run(path: Path, forced: str = "") -> bool:
+    """Returns whether the challenger is the champion now.
+
+    Args:
+        path: config of the run.
+        forced: why the gate is overruled, empty where it is not.
+    """
     load(path)  # a typo is told before the engine is loaded
     from flows.retrain import retrain
 
     signal.signal(signal.SIGTERM, _stop_whole)
     narrate()
-    outcome = retrain(str(path.resolve()))
+    outcome = retrain(str(path.resolve()), forced)
     show(outcome, Console())
     return outcome.ending != "refused"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ("retrain", "validate", "drift", "evaluate", "benchmark", "schedule", "serve", "recommend", "up")
-COMMANDS += ("history", "rollback")
+COMMANDS += ("history", "promote", "rollback")
 
 
 def run(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -21,3 +21,10 @@ def test_a_gate_that_nobody_passes_refuses_with_exit_code_three(encore, tmp_path
     assert "Only 300 users were measured, but 100,000 are needed" in said.replace("\n", " ")
     assert not (tmp_path / "home" / "serving.json").exists()
     assert Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}").entries()[-1].action == "refuse"
+    ledger = Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}")
+    process = encore(tmp_path / "home", "promote", str(strict), "--force", "--reason", "a rehearsal")
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    entry = ledger.entries()[-1]
+    assert (entry.action, entry.reason) == ("promote", "Forced against the gate: a rehearsal")
+    assert (tmp_path / "home" / "serving.json").exists()
