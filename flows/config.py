@@ -20,6 +20,7 @@ from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import Config
 from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
+from validation.churn import ChurnConfig
 from validation.drift_config import DriftConfig
 from validation.expectations import ValidationConfig
 from validation.gates import GateConfig
@@ -117,6 +118,7 @@ class RunConfig(Config):
     filters: FilterConfig = FilterConfig()
     validation: ValidationConfig = ValidationConfig()
     drift: DriftConfig = DriftConfig()
+    churn: ChurnConfig = ChurnConfig()
     encoder: EncoderConfig = TfidfConfig()
     tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()

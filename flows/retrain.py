@@ -15,6 +15,7 @@ from flows.standings import Contender, Standing, standings
 from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
+from flows.tasks.churn import churn, codes_of, generation_of
 from flows.tasks.drift import drift, reference_of
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
@@ -81,13 +82,13 @@ def retrain(config_file: str, forced: str = "") -> Outcome:
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
-        checked = _check_gate(run, best, others, now)
+        checks = [_check_gate(run, best, others, now), *_churn(run, champion, codes, now)]
         judged = judge(
             run=run,
             challenger=best.scored,
             champion=reigning,
             baselines=others,
-            checked=checked,
+            checks=checks,
             gate=config.gate,
         )
         lines = standings(field, reigning, config.gate.metric)
@@ -143,6 +144,16 @@ def _codes(run: Context, name: str, window: Artefact) -> Artefact:
         seed=config.seed,
         threads=config.threads,
     )
+
+
+def _churn(run: Context, champion: Artefact | None, codes: Artefact, window: Artefact) -> list[Artefact]:
+    """Empty before the first promotion, for the same codes, and where those that serve are gone."""
+    release = records(run.home).champion()
+    served = None if release is None else codes_of(run.home, release.generation)
+    if champion is None or served is None or served.digest == generation_of(codes):
+        return []
+    config = run.config.churn
+    return [churn(run=run, champion=champion, served=served, codes=codes, window=window, config=config)]
 
 
 def _compete(

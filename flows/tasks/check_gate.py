@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from flows.context import Context
-from flows.files import read_json, write_json
+from flows.files import write_json
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import in_ids_of, report_of
 from flows.tasks.split import open_window
@@ -37,9 +37,3 @@ def check_gate(
     damaged, _ = evaluate(cast(Recommender, swapped), held_out, family=swapped.family)  # never stored
     others_scored = [report_of(other) for other in others]
     write_json(draft / "findings.json", findings(report_of(scored), damaged, others_scored, gate))
-
-
-def findings_of(checked: Artefact) -> list[str]:
-    """The sentences of an artefact."""
-    found: list[str] = read_json(checked.file("findings.json"))
-    return found

@@ -7,7 +7,6 @@ from typing import Any
 from flows.context import Context
 from flows.files import read_json, write_json
 from flows.steps import Artefact, step
-from flows.tasks.check_gate import findings_of
 from flows.tasks.evaluate import report_of
 from validation import gates
 from validation.gates import GateConfig
@@ -30,14 +29,14 @@ def judge(
     challenger: Artefact,
     champion: Artefact | None,
     baselines: list[Artefact],
-    checked: Artefact,
+    checks: list[Artefact],
     gate: GateConfig,
 ) -> None:
-    """Leaves verdict.json and verdict.md; a gate with findings about itself promotes nothing."""
+    """Leaves verdict.json and verdict.md; a check with findings (findings.json) lets nothing be promoted."""
     others = [report_of(baseline) for baseline in baselines]
     reigning = None if champion is None else report_of(champion)
     verdict = gates.judge(report_of(challenger), reigning, others, gate)
-    if found := findings_of(checked):
+    if found := [sentence for check in checks for sentence in read_json(check.file("findings.json"))]:
         verdict = replace(verdict, promote=False, reasons=(*found, *verdict.reasons))
     write_json(draft / "verdict.json", verdict.to_dict())
     (draft / "verdict.md").write_text(verdict.to_markdown(), encoding="utf-8")
