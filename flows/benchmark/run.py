@@ -103,7 +103,9 @@ class _Everything:
     def _dataset(self, name: str) -> dict[str, Any] | None:
         """What is there of one data set; None where nothing is."""
         pieces = Pieces(self._root(name), only_found=True)
-        problem = self._problem(name, pieces)
+        kinds = dict.fromkeys(["", *(each.items for each in contenders(self.config))])
+        opened = (self._problem(name, pieces, items) for items in kinds)  # the same window whatever the codes
+        problem = next((each for each in opened if each is not None), None)
         if problem is None:
             return None
         found = [self._found(name, each, pieces) for each in contenders(self.config)]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from data.synthetic import planted_tables
-from flows.benchmark.config import absent, contenders, find, load
+from flows.benchmark.config import ItemsConfig, absent, contenders, find, load
 from flows.benchmark.render import document, sections, write
 from flows.benchmark.run import EXPERIMENT, Asked, benchmark
 from flows.config import ConfigError
@@ -231,6 +231,14 @@ def test_one_family_asked_for_leaves_the_others_in_the_result(finished, config, 
     home, result, _ = finished
     some = Asked(asked.data, ("popularity",), ("ring",), asked.seeds, cold=asked.cold)
     assert benchmark(config, some, home, lambda _: None) == result
+
+
+def test_a_family_with_items_of_its_own_needs_no_other(config, data, tmp_path):
+    alone = config.model_copy(
+        update={"items": {"own": ItemsConfig()}, "families": {"popularity": {"items": "own"}}, "recipe": ""}
+    )
+    result = benchmark(alone, Asked(data, seeds=1, refit=False), Home(tmp_path), lambda _: None)
+    assert [each["name"] for each in result["datasets"]["ring"]["rows"]] == ["popularity"]
 
 
 def test_killed_again_and_again_it_ends_in_the_same_numbers(finished, config, asked, tmp_path, monkeypatch):
