@@ -10,6 +10,7 @@ from data.snapshot import open_snapshot
 from flows.config import load
 from flows.context import Context
 from flows.environment import home
+from flows.promotion import pointed
 from flows.recording import recorded
 from flows.standings import Contender, Standing, standings
 from flows.steps import Artefact
@@ -21,7 +22,7 @@ from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
 from flows.tasks.package import package, tag_of
-from flows.tasks.promote import champion_of, promote, records, refuse
+from flows.tasks.promote import champion_of, promote, refuse
 from flows.tasks.prove import ProofFailed, latency_of, prove
 from flows.tasks.publish import publish
 from flows.tasks.split import split
@@ -105,7 +106,7 @@ def _validate(run: Context) -> None:
 
 def _drift(run: Context) -> None:
     """Skipped before the first promotion, on the champion's own data, and where these are gone."""
-    release = records(run.home).champion()
+    release = pointed(run.home.pointer)
     before = None if release is None else reference_of(run.home, release.snapshot)
     if before is not None and before.digest != run.snapshot.digest:
         reference = Artefact(str(before.path), before.digest)
@@ -148,7 +149,7 @@ def _codes(run: Context, name: str, window: Artefact) -> Artefact:
 
 def _churn(run: Context, champion: Artefact | None, codes: Artefact, window: Artefact) -> list[Artefact]:
     """Empty before the first promotion, for the same codes, and where those that serve are gone."""
-    release = records(run.home).champion()
+    release = pointed(run.home.pointer)
     served = None if release is None else codes_of(run.home, release.generation)
     if champion is None or served is None or served.digest == generation_of(codes):
         return []

@@ -5,22 +5,20 @@ Great Expectations' own pages load their styles from a CDN and are bare without 
 
 from datetime import UTC, datetime
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from data.snapshot import Manifest
 from validation.data_verdict import CheckResult, DataVerdict
+from validation.page import template
 
 TITLES = {"snapshot": "Snapshot", "interactions": "Interactions", "items": "Items"}
 
 
 def write_report(verdict: DataVerdict, manifest: Manifest, file: Path, *, now: int) -> None:
     """Write the page to `file`; `now` is Unix seconds UTC."""
-    template = Template(resources.files(__package__).joinpath("data_report.html").read_text("utf-8"))
     light, headline = _light(verdict)
     file.write_text(
-        template.substitute(
+        template("data_report").substitute(
             light=light,
             headline=escape(headline),
             summary=escape(_summary(verdict)),

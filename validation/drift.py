@@ -78,7 +78,7 @@ class Side:
         events: user_key, item_key and `repeated`, whether the user had the item before.
         items: the whole item table.
         text_fields: its columns in words.
-        schema: column to type, of both tables.
+        schema: column to type, of both tables; those of events have one type each, see `data.tables`.
         days: width of the window.
     """
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from math import isnan
 from pathlib import Path
-from string import Template
 
 from data.snapshot import Manifest
 from validation.drift import Measure, level_of
 from validation.drift_config import Level
+from validation.page import template
 
 LIGHTS = {Level.FINE: "green", Level.RETRAIN: "amber", Level.ALERT: "red"}
 HEADLINES = {
@@ -22,11 +21,10 @@ HEADLINES = {
 def write_report(measures: Sequence[Measure], reference: Manifest, current: Manifest, file: Path) -> None:
     """Write the page to `file`."""
     level = level_of(measures)
-    template = Template(resources.files(__package__).joinpath("drift_report.html").read_text("utf-8"))
     calling = [each.name for each in measures if each.level is not Level.FINE]
     summary = f"{len(calling)} of {len(measures)} measures call for it" if calling else "No measure moved"
     file.write_text(
-        template.substitute(
+        template("drift_report").substitute(
             light=LIGHTS[level],
             headline=escape(HEADLINES[level]),
             summary=escape(summary + (": " + ", ".join(calling) if calling else "")),

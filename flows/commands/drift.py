@@ -11,12 +11,11 @@ from data.sources import load as load_source
 from flows.commands.narration import narrate
 from flows.config import load
 from flows.environment import home
-from flows.tasks.drift import PAGE, reference_of
-from flows.tasks.promote import records
-from flows.tasks.validate import pages
+from flows.promotion import pointed
+from flows.tasks.drift import reference_of, write_page
 from validation.drift import drift, level_of
 from validation.drift_config import Level
-from validation.drift_report import HEADLINES, write_report
+from validation.drift_report import HEADLINES
 
 STYLES = {Level.FINE: "green", Level.RETRAIN: "yellow", Level.ALERT: "red"}
 
@@ -29,7 +28,7 @@ def run(path: Path) -> Level:
     """
     config, here, console = load(path), home(), Console()
     narrate()
-    release = records(here).champion()
+    release = pointed(here.pointer)
     if release is None:
         raise ValueError("drift needs a champion to compare with, but there is none: run encore retrain.")
     before = reference_of(here, release.snapshot)
@@ -47,9 +46,7 @@ def run(path: Path) -> Level:
         style = STYLES[each.level]
         table.add_row(each.name, f"{each.value:.3f}", f"[{style}]{each.level}[/]", each.before, each.now)
     console.print(table)
-    page = pages(here, now.digest) / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_report(measures, before.manifest, now.manifest, page)
+    page = write_page(here, before, now, measures)
     level = level_of(measures)
     console.print(f"[bold {STYLES[level]}]{HEADLINES[level]}.[/] Page: {page}", soft_wrap=True)
     if level is Level.RETRAIN:

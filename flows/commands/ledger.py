@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.markup import escape
 
 from flows.environment import home, who
 from flows.ledger import Ledger
@@ -20,7 +21,7 @@ def show() -> None:
         when = datetime.fromtimestamp(entry.when, UTC).strftime("%Y-%m-%d %H:%M")
         what = f"{_WORDS[entry.action]} {entry.to_bento or entry.bundle[:12]}"
         console.print(f"[bold]{entry.seq:>3}[/]  {when} UTC  {what}  [dim]by {entry.who}[/]", highlight=False)
-        console.print(f"     [dim]{entry.reason}[/]", highlight=False)
+        console.print(f"     [dim]{escape(entry.reason)}[/]", highlight=False)
     if not entries:
         console.print("The ledger is empty. Next: encore retrain")
 

@@ -67,7 +67,7 @@ def show(outcome: "Outcome", console: Console) -> None:
     console.print(table)
     console.print(plain_words(outcome.challenger))
     for reason in outcome.reasons:
-        console.print(f"- {reason}")
+        console.print(f"- {reason}", markup=False)  # it may name a section such as [churn]
     for mode, found in outcome.latency.items():
         console.print(f"- Proof, asked {mode}: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms.")
     console.print(f"Data: {outcome.report}", soft_wrap=True)

@@ -29,5 +29,5 @@ def run(path: Path) -> bool:
         for check in found:
             table.add_row(check.name, check.severity, check.expected, check.observed)
         console.print(table)
-    console.print(verdict.message(), soft_wrap=True, highlight=False)
+    console.print(verdict.message(), soft_wrap=True, highlight=False, markup=False)
     return verdict.passed

@@ -1,5 +1,6 @@
 """Drift: today's data against what the champion was trained on; what a machine must not decide stops."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,12 +11,10 @@ from flows.environment import Home
 from flows.files import write_json
 from flows.steps import Artefact, step
 from flows.tasks.validate import pages
+from validation.drift import Measure, level_of
 from validation.drift import drift as measure
-from validation.drift import level_of
 from validation.drift_config import DriftConfig, Level
 from validation.drift_report import plain, write_report
-
-PAGE = "drift.html"
 
 
 class DriftAlert(ValueError):
@@ -31,10 +30,8 @@ def drift(run: Context, draft: Path, *, snapshot: Artefact, reference: Artefact,
     """
     now, before = open_snapshot(Path(snapshot.path)), open_snapshot(Path(reference.path))
     measures = measure(before, now, config)
-    page = pages(run.home, snapshot.digest) / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_report(measures, before.manifest, now.manifest, page)
-    run.tracker.folder(run.run_id, page.parent, "validation")
+    page = write_page(run.home, before, now, measures)
+    run.tracker.file(run.run_id, page)
     if config.stop and level_of(measures) is Level.ALERT:
         names = ", ".join(each.name for each in measures if each.level is Level.ALERT)
         raise DriftAlert(
@@ -43,6 +40,14 @@ def drift(run: Context, draft: Path, *, snapshot: Artefact, reference: Artefact,
         )
     write_json(draft / "measures.json", [asdict(each) | {"level": each.level} for each in measures])
     (draft / "measures.md").write_text(plain(measures), encoding="utf-8")
+
+
+def write_page(home: Home, before: Snapshot, now: Snapshot, measures: Sequence[Measure]) -> Path:
+    """Write the page for people beside those of the data check; returns where it is."""
+    page = pages(home, now.digest) / "drift.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_report(measures, before.manifest, now.manifest, page)
+    return page
 
 
 def reference_of(home: Home, digest: str) -> Snapshot | None:

@@ -1,4 +1,4 @@
-"""A gate that refuses: exit code three, nothing served, and the ledger says why."""
+"""What refuses: a gate that nobody passes, data that moved too far, too many new codes; and who overrules."""
 
 import pytest
 
@@ -7,24 +7,95 @@ from flows.ledger import Ledger
 from .conftest import SMOKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+MOVING = "valid_days = 1\ntest_days = 1\n"  # cut-offs that move with the data
 
 
-def test_a_gate_that_nobody_passes_refuses_with_exit_code_three(encore, tmp_path):
-    strict = tmp_path / "strict.toml"
-    text = SMOKE.read_text().replace("min_users = 50", "min_users = 100000")
-    begin, end = text.index("valid_cutoff"), text.index("[filters]")
-    moving = "valid_days = 1\ntest_days = 1\n"  # cut-offs that move with the data
-    strict.write_text(text[:begin] + moving + text[end:])
-    process = encore(tmp_path / "home", "retrain", str(strict))
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home for all of this file; the tests follow each other as nights do."""
+    return tmp_path_factory.mktemp("refusal") / "home"
+
+
+def changed(home, name, *swaps):
+    """The smoke run with parts of its text replaced."""
+    text = SMOKE.read_text()
+    for before, after in swaps:
+        assert before in text
+        text = text.replace(before, after)
+    path = home.parent / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def strict(home):
+    text = SMOKE.read_text()
+    windows = text[text.index("valid_cutoff") : text.index("[filters]")]
+    return changed(home, "strict", (windows, MOVING), ("min_users = 50", "min_users = 100000"))
+
+
+def said_by(encore, home, *arguments):
+    process = encore(home, *map(str, arguments))
     said, _ = process.communicate(timeout=400)
-    assert process.returncode == 3, said
-    assert "Only 300 users were measured, but 100,000 are needed" in said.replace("\n", " ")
-    assert not (tmp_path / "home" / "serving.json").exists()
-    assert Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}").entries()[-1].action == "refuse"
-    ledger = Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}")
-    process = encore(tmp_path / "home", "promote", str(strict), "--force", "--reason", "a rehearsal")
-    said, _ = process.communicate(timeout=400)
-    assert process.returncode == 0, said
-    entry = ledger.entries()[-1]
-    assert (entry.action, entry.reason) == ("promote", "Forced against the gate: a rehearsal")
-    assert (tmp_path / "home" / "serving.json").exists()
+    return process.returncode, " ".join(said.split())
+
+
+def entries(home):
+    return Ledger(f"sqlite:///{home / 'ledger.db'}").entries()
+
+
+def test_without_a_champion_there_is_nothing_to_compare_with(encore, home):
+    code, said = said_by(encore, home, "drift", SMOKE)
+    assert (code, "needs a champion" in said) == (1, True), said
+
+
+def test_a_gate_that_nobody_passes_refuses_with_exit_code_three(encore, home):
+    code, said = said_by(encore, home, "retrain", strict(home))
+    assert code == 3, said
+    assert "Only 300 users were measured, but 100,000 are needed" in said
+    assert not (home / "serving.json").exists()
+    assert entries(home)[-1].action == "refuse"
+
+
+def test_a_person_may_overrule_the_gate_and_the_ledger_says_so(encore, home):
+    code, said = said_by(encore, home, "promote", strict(home), "--force", "--reason", "a rehearsal")
+    assert code == 0, said
+    last = entries(home)[-1]
+    assert (last.action, last.reason) == ("promote", "Forced against the gate: a rehearsal")
+    assert (home / "serving.json").exists()
+
+
+def test_another_sample_of_the_same_people_is_fine(encore, home):
+    sample = changed(home, "sample", ("repeats = 0.2", "repeats = 0.2\nseed = 1"))
+    code, said = said_by(encore, home, "drift", sample)
+    assert (code, "Fine: the data looks like" in said) == (0, True), said
+
+
+def test_data_that_moved_too_far_stops_the_retraining_before_it_learns(encore, home):
+    moved, before = changed(home, "moved", ("repeats = 0.2", "repeats = 0.95")), len(entries(home))
+    code, said = said_by(encore, home, "drift", moved)
+    assert (code, "Stop and look" in said) == (3, True), said
+    n_splits = len(list(home.glob("work/split-*")))
+    code, said = said_by(encore, home, "retrain", moved)
+    assert code == 1, said
+    assert "moved too far in: repeats" in said
+    assert len(list(home.glob("work/split-*"))) == n_splits
+    assert len(entries(home)) == before
+    assert len(list(home.glob("validation/*/drift.html"))) == 2
+
+
+def test_more_new_semantic_ids_than_allowed_are_refused(encore, home):
+    text = SMOKE.read_text()
+    others = text[text.index("[families.transitions]") : text.index("[gate]")]
+    coarse = changed(
+        home,
+        "coarse",
+        ("codebook_size = 8", "codebook_size = 3"),
+        (others, ""),
+        ("[gate]", "[churn]\nmax_traffic = 0.1\n\n[gate]"),
+    )
+    code, said = said_by(encore, home, "retrain", coarse)
+    assert code == 3, said
+    assert "of the traffic changed, but [churn] max_traffic allows 10.0%" in said
+    assert list(home.glob("work/churn-*/churn.json"))
+    code, said = said_by(encore, home, "history")
+    assert "but [churn] max_traffic allows" in said
