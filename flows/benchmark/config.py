@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.sources.config import FilesConfig
 from data.windows import FilterConfig
@@ -66,6 +66,10 @@ class BenchmarkConfig(Config):
         ge=1,
         description="Users that tuning and early stopping ask about, drawn once; None: all.",
     )
+    tune_on: str = Field(
+        default="",
+        description="The data set whose settings every family takes to the others; empty: each has its own.",
+    )
     refit: bool = Field(default=True, description="Also fit on train + validation, for a table of its own.")
     datasets: dict[str, FilesConfig] = Field(
         min_length=1, description="Paths are below --data, else below the working folder."
@@ -103,6 +107,12 @@ class BenchmarkConfig(Config):
                 "tokenizer": other.tokenizer or self.tokenizer,
             }
         )
+
+    @model_validator(mode="after")
+    def _tuned_on_one_of_them(self) -> Self:
+        if self.tune_on and self.tune_on not in self.datasets:
+            raise ValueError(f"tune_on must name one of {list(self.datasets)}, but got {self.tune_on!r}")
+        return self
 
     @field_validator("ablations")
     @classmethod

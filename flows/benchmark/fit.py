@@ -4,6 +4,7 @@ The same model gives both numbers. A refit learns from the validation events as 
 with the settings that the validated fit found.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from flows.benchmark.config import Contender
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem
 from flows.benchmark.record import Child, Record
-from flows.benchmark.tune import code_of, validator
+from flows.benchmark.tune import BEST, code_of, validator
 from flows.progress import training_bar
 from models.families import FAMILIES
 from models.fitting import Fitted, fit_family
@@ -32,14 +33,21 @@ SHOWN = tuple(f"{name}@{k}" for k in (5, 10, 20) for name in ("recall", "ndcg"))
 
 
 def fit(
-    problem: Problem, contender: Contender, best: dict[str, Any], seed: int, pieces: Pieces, record: Record
+    problem: Problem, contender: Contender, tuned: Piece, seed: int, pieces: Pieces, record: Record
 ) -> Piece | None:
-    """Fit on train, early stopping on the validation users; None where nothing may be made."""
-    config, settings = problem.config, contender.settings(best)
+    """Fit on train, early stopping on the validation users; None where nothing may be made.
+
+    Where seed, settings and data are those of the study's best trial, that trial is the fit and not repeated.
+    """
+    config, settings = problem.config, contender.settings(tuned.result["params"])
     content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, seed, config.metric]
     content += [config.threads]
 
     def make(draft: Path) -> dict[str, Any]:
+        trial = tuned.folder / BEST
+        of_this_data = tuned.folder.parent == pieces.root
+        if trial.is_file() and of_this_data and seed == config.seed and not contender.is_ablation:
+            shutil.copyfile(trial, draft / CHECKPOINT)
         validate = validator(problem.validation, contender.family, config.metric)
         with record.child("fit", f"seed {seed}", settings) as run:
             fitted, seconds = trained(

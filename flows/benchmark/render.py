@@ -42,9 +42,10 @@ def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     if result["command"]:
         lines += [f"`{result['command']}`", ""]
     where = f"{machine['processor']}, threads: {machine['threads']}, torch {machine['torch']}"
+    tuned = f"on validation {result['config']['metric']}{_tuned_on(result)}"
     lines += [
         f"{where}. Tuning trials of each family that has something to tune: "
-        f"{result['config']['tuning']['trials']}, on validation {result['config']['metric']}. "
+        f"{result['config']['tuning']['trials']}, {tuned}. "
         f"Seeds: {result['seeds']}, mean ± standard deviation. "
         "Rows marked *published* were measured by others and not run here.",
         "",
@@ -109,6 +110,11 @@ def in_words(protocol: Mapping[str, Any]) -> str:
         f"cold targets {protocol['cold_targets']}, hits {protocol['hits']}, ties: {protocol['ties']}, "
         f"fitted on {protocol['fitted_on']}."
     )
+
+
+def _tuned_on(result: Mapping[str, Any]) -> str:
+    where = result["config"].get("tune_on")
+    return f" of {where} alone; the settings found are used on every data set" if where else ""
 
 
 def _ablations(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

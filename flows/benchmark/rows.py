@@ -46,7 +46,8 @@ class Row:
             "family": self.contender.family,
             "ablation_of": self.contender.parent if self.contender.is_ablation else None,
             "settings": self.contender.settings(tuned["params"]),
-            "tuning": {key: tuned[key] for key in ("trials", "seconds", "valid", "best_trial", "values")},
+            "tuning": {key: tuned[key] for key in ("trials", "seconds", "valid", "best_trial", "values")}
+            | {"on": self.tuned.folder.parent.name},
             "parameters": self.fits[0].result["parameters"],
             "fit_seconds": mean_and_sd([each.result["fit_seconds"] for each in self.fits]),
             "valid": mean_and_sd([each.result["valid"] for each in self.fits]),

@@ -130,19 +130,30 @@ class _Everything:
 
     def _row(self, problem: Problem, contender: Contender, record: Record, pieces: Pieces) -> Row | None:
         """A contender's pieces; None as long as one fit is not there."""
-        parent = replace(contender, name=contender.parent, changed={})
-        above = Record(self.tracker, problem, parent) if contender.is_ablation else record
-        tuned = tune(problem, parent, pieces, above, self.home)
+        tuned = self._tuned(problem, contender, record, pieces)
         if tuned is None:
             return None
-        if contender.is_ablation:
-            above.finish({})
-        best, seeds = tuned.result["params"], range(self.asked.seeds)
-        fits = _there(fit(problem, contender, best, seed, pieces, record) for seed in seeds)
+        seeds = range(self.asked.seeds)
+        fits = _there(fit(problem, contender, tuned, seed, pieces, record) for seed in seeds)
         refits: tuple[Piece, ...] = ()
         if self.asked.refit and self.config.refit and not contender.is_ablation:
             refits = _there(refit(problem, contender, each, pieces, record) for each in fits)
         return Row(contender, tuned, fits, refits) if fits else None
+
+    def _tuned(self, problem: Problem, contender: Contender, record: Record, pieces: Pieces) -> Piece | None:
+        """The study of a contender's family, on the data set that it is tuned on."""
+        parent = replace(contender, name=contender.parent, changed={})
+        where = self.config.tune_on or problem.name
+        if where == problem.name and not contender.is_ablation:
+            return tune(problem, parent, pieces, record, self.home)
+        pieces = Pieces(self._root(where), only_found=pieces.only_found)
+        other = self._problem(where, pieces, contender.items)
+        if other is None:
+            return None
+        above = Record(self.tracker, other, parent)
+        tuned = tune(other, parent, pieces, above, self.home)
+        above.finish({})
+        return tuned
 
     def _cold(self, name: str, rows: Sequence[Contender], pieces: Pieces) -> dict[str, Any] | None:
         """The experiment with held-out items; None where it was not asked for or nobody wanted one."""

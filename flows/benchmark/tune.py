@@ -22,6 +22,7 @@ from models.recommender import Epoch, Recommender
 from models.training import history_of
 from validation.evaluate import evaluate
 
+BEST = "best.safetensors"
 UNTUNED: dict[str, Any] = {
     "params": {},
     "valid": None,
@@ -56,8 +57,7 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
             storage=tuning.storage(home.studies_url, draft / "study.journal"),
             seed=config.seed,
         )
-        for left in draft.glob("trial-*.safetensors"):  # of pruned trials
-            left.unlink()
+        _keep_best(draft, tuned.index)
         trials = [read_json(_note(draft, index)) for index in range(len(tuned.values))]
         return {
             "params": tuned.params,
@@ -122,7 +122,6 @@ def _objective(
             write_json(
                 _note(draft, attempt.index), {"seconds": seconds, "epochs": [asdict(e) for e in epochs]}
             )
-        checkpoint.unlink(missing_ok=True)
         return score
 
     return objective
@@ -150,6 +149,15 @@ def _scored(
     except FloatingPointError:
         return Score(float("nan"))
     return Score(validate(fitted.recommender), fitted.epochs, fitted.found)
+
+
+def _keep_best(draft: Path, index: int) -> None:
+    """A fit with the settings and the seed of the study need not repeat its best trial."""
+    for left in draft.glob("trial-*.safetensors"):
+        if left.name.startswith(f"trial-{index}-"):
+            left.replace(draft / BEST)
+        else:
+            left.unlink()
 
 
 def _note(draft: Path, index: int) -> Path:

@@ -6,10 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from data.synthetic import planted_tables
 from flows.benchmark.config import ItemsConfig, absent, contenders, find, load
 from flows.benchmark.render import document, sections, write
 from flows.benchmark.run import EXPERIMENT, Asked, benchmark
@@ -17,46 +15,8 @@ from flows.config import ConfigError
 from flows.environment import Home
 from flows.tracking import Tracker
 from models.training import _State
+from tests.flows.circle import CONFIG, LENGTH, N_ITEMS, N_USERS, timeless, write_ring
 from validation.report import Report
-
-N_USERS, N_ITEMS, LENGTH = 40, 12, 8
-TIMES = ("seconds", "fit_seconds", "recommend_seconds")
-CONFIG = """
-name = "circle"
-title = "Circle"
-threads = 1
-recipe = "transitions"
-validation_users = 20
-[datasets.ring]
-interactions = "ring/events.parquet"
-items = "ring/items.parquet"
-text_fields = ["name"]
-columns = { user_key = "user_id", item_key = "item_id", timestamp = "day", position = "position" }
-[encoder]
-size = 4
-[tokenizer]
-n_levels = 2
-codebook_size = 4
-[tuning]
-trials = 2
-startup_trials = 1
-warmup_epochs = 1
-[families.popularity]
-half_life_days = 30
-[families.transitions]
-[families.sasrec]
-d_model = 8
-epochs = 3
-max_length = 10
-[families.from-the-future]
-[ablations.sasrec.narrow-rows]
-batch_rows = 4
-[[published]]
-dataset = "ring"
-name = "Oracle"
-source = "this test"
-values = { "ndcg@10" = 0.9 }
-"""
 
 
 class Killed(BaseException):
@@ -65,18 +25,8 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Files as papers leave them: days instead of seconds, rows in no order, one item without a name."""
     root = tmp_path_factory.mktemp("data")
-    tables = planted_tables(N_USERS, N_ITEMS, LENGTH)
-    days = (pl.col("timestamp") // 86_400 * 86_400).alias("day")
-    events = tables.interactions.select(
-        pl.col("user_key").alias("user_id"), pl.col("item_key").alias("item_id"), days, "position"
-    ).sample(fraction=1.0, shuffle=True, seed=1)
-    name = pl.when(pl.int_range(pl.len()) == 3).then(None).otherwise(pl.col("name")).alias("name")
-    items = tables.items.select(pl.col("item_key").alias("item_id"), name)
-    (root / "ring").mkdir()
-    events.write_parquet(root / "ring" / "events.parquet")
-    items.write_parquet(root / "ring" / "items.parquet")
+    write_ring(root)
     return root
 
 
@@ -107,13 +57,6 @@ def ring(finished):
 
 def row(ring, name):
     return next(row for row in ring["rows"] if row["name"] == name)
-
-
-def timeless(value):
-    """The same result without wall times."""
-    if isinstance(value, dict):
-        return {key: timeless(each) for key, each in value.items() if key not in TIMES}
-    return [timeless(each) for each in value] if isinstance(value, list) else value
 
 
 def test_the_data_are_counted_as_papers_count_them(ring):

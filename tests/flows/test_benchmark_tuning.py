@@ -1,0 +1,73 @@
+"""A study is used as far as it reaches: its best trial is a fit, and its settings go to other data sets."""
+
+import shutil
+
+import pytest
+
+from flows.benchmark.asked import Asked
+from flows.benchmark.config import load
+from flows.benchmark.render import document
+from flows.benchmark.run import benchmark
+from flows.config import ConfigError
+from flows.environment import Home
+from tests.flows.circle import CONFIG, timeless, write_ring
+
+TWO = CONFIG.replace('recipe = "transitions"', 'recipe = "transitions"\ntune_on = "ring"') + (
+    CONFIG[CONFIG.index("[datasets.ring]") : CONFIG.index("[encoder]")].replace("ring", "other")
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    write_ring(root)
+    write_ring(root, "other", n_users=30)
+    return root
+
+
+def config_of(text, folder):
+    (folder / "circle.toml").write_text(text)
+    return load(folder / "circle.toml")
+
+
+def test_the_best_trial_is_the_fit_of_its_seed(data, tmp_path, monkeypatch):
+    config, home = config_of(CONFIG, tmp_path), Home(tmp_path / "home")
+    asked = Asked(data, ("sasrec",), seeds=1, refit=False, ablations=False)
+    first = benchmark(config, asked, home, lambda _: None)
+    (fit,) = home.root.glob("work/benchmark/circle/ring/sasrec-seed-0-*")
+
+    shutil.rmtree(fit)
+    with monkeypatch.context() as broken:
+        broken.setattr("models.training._one_epoch", lambda *_: pytest.fail("trained again"))
+        again = benchmark(config, asked, home, lambda _: None)
+    assert timeless(again["datasets"]) == timeless(first["datasets"])
+
+    shutil.rmtree(fit)
+    (trial,) = home.root.glob("work/benchmark/circle/ring/sasrec-tune-*/best.safetensors")
+    trial.unlink()
+    from_nothing = benchmark(config, asked, home, lambda _: None)
+    assert timeless(from_nothing["datasets"]) == timeless(first["datasets"])
+
+
+def test_settings_found_on_one_data_set_are_used_on_the_other(data, tmp_path):
+    config, home = config_of(TWO, tmp_path), Home(tmp_path / "home")
+    asked = Asked(data, ("transitions", "sasrec"), ("other",), seeds=1, refit=False)
+    result = benchmark(config, asked, home, lambda _: None)
+    rows = {row["name"]: row for row in result["datasets"]["other"]["rows"]}
+    assert set(rows) == {"transitions", "sasrec", "sasrec/narrow-rows"}
+    for row in rows.values():
+        assert row["tuning"]["on"] == "ring"
+        assert row["tuning"]["trials"] == 2
+    assert "of ring alone; the settings found are used on every data set" in document(result)
+    tuned = {folder.parent.name for folder in home.root.glob("work/benchmark/circle/*/*-tune-*")}
+    assert tuned == {"ring"}
+
+    both = benchmark(config, Asked(data, ("sasrec",), seeds=1, refit=False), home, lambda _: None)
+    (there,) = (row for row in both["datasets"]["ring"]["rows"] if row["name"] == "sasrec")
+    assert there["settings"] == rows["sasrec"]["settings"]
+    assert there["test"] != rows["sasrec"]["test"]  # another data set
+
+
+def test_tuning_on_a_data_set_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"tune_on must name one of \['ring'\], but got 'nowhere'"):
+        config_of(CONFIG.replace("threads = 1", 'threads = 1\ntune_on = "nowhere"'), tmp_path)
