@@ -130,17 +130,21 @@ def benchmark(
 @app.command(rich_help_panel=LEARN)
 def schedule(
     config: ConfigArgument = CONFIG,
-    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday; UTC.")] = "0 3 * * *",
+    cron: Annotated[str | None, typer.Option(help="Minute, hour, day, month, weekday.")] = None,
+    every: Annotated[float | None, typer.Option(help="Minutes, instead of --cron.", min=0.1)] = None,
 ) -> None:
-    """Retrain on a schedule: a Prefect deployment, and the process that runs it when it is due.
+    """Retrain without anybody: by clock, by new data and by drift, with alarms; runs until Ctrl-C.
 
-    Needs a Prefect server: `encore up` in another terminal, or `PREFECT_API_URL`.
+    What the config says in `[schedule]`, unless a clock is given here. Needs a Prefect server: `encore up` in
+    another terminal, or `PREFECT_API_URL`. Alarms go where `ENCORE_ALARMS` says (Apprise addresses).
 
-    Example: `encore schedule --cron "0 3 * * *"`
+    Example: `encore schedule`
+
+    Example: `encore schedule configs/smoke.toml --every 10`
     """
     from flows.commands.schedule import run
 
-    run(config, cron)
+    run(config, cron, every)
 
 
 @app.command(rich_help_panel=SERVE)
@@ -201,6 +205,17 @@ def history() -> None:
 
 
 @app.command(rich_help_panel=RECORD)
+def doctor() -> None:
+    """Do ledger, pointer, registry, bundle and Bento agree? Changes nothing; exit code 1 where not.
+
+    Example: `encore doctor`
+    """
+    from flows.commands.doctor import run
+
+    raise typer.Exit(0 if run() else CRASHED)
+
+
+@app.command(rich_help_panel=RECORD)
 def promote(
     reason: Annotated[str, typer.Option(help="One line for the ledger.")],
     force: Annotated[bool, typer.Option("--force", help="Say it: the gate is overruled.")],
@@ -223,7 +238,8 @@ def promote(
 def rollback(
     reason: Annotated[str, typer.Option(help="One line for the ledger.")],
     to: Annotated[
-        str | None, typer.Option(help="Tag of an earlier champion; without it the one before.")
+        str | None,
+        typer.Option(help="An earlier champion: its tag, or its number in the history. Else the one before."),
     ] = None,
 ) -> None:
     """Let an earlier champion answer again.

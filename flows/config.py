@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.sources.config import SourceConfig
 from data.windows import FilterConfig
+from flows.schedule.config import ScheduleConfig
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES
 from models.item_encoders.encoders import EncoderConfig
@@ -124,6 +125,11 @@ class RunConfig(Config):
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
     prove: ProveConfig = ProveConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+
+    def of_result(self) -> Self:
+        """The same run without what no number depends on."""
+        return self.model_copy(update={"schedule": ScheduleConfig()})
 
     def at(self, newest: int) -> "RunConfig":
         """The same run with its windows placed in time, see `WindowsConfig.at`."""

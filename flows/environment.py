@@ -16,6 +16,7 @@ STUDIES_VARIABLE = "ENCORE_STUDIES_URL"
 LEDGER_VARIABLE = "ENCORE_LEDGER_URL"
 PREFECT_VARIABLE = "PREFECT_API_URL"
 WHO_VARIABLE = "ENCORE_WHO"
+ALARMS_VARIABLE = "ENCORE_ALARMS"
 LAYERS = ("data", "models", "validation", "serving", "flows")
 
 SWITCHES: Mapping[str, str] = {
@@ -64,6 +65,21 @@ class Home:
     def intent(self) -> Path:
         """A promotion that has begun and is not finished; see `promotion.heal`."""
         return self.root / "promotion.json"
+
+    @property
+    def last_run(self) -> Path:
+        """What the newest retraining looked at; see `last_run`."""
+        return self.root / "last-run.json"
+
+    @property
+    def last_watch(self) -> Path:
+        """What the newest look at the source found, so that nobody is told twice."""
+        return self.root / "last-watch.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one retraining that may work here."""
+        return self.root / "retrain.lock"
 
     @property
     def bentos(self) -> Path:
@@ -137,6 +153,11 @@ def who() -> str:
         return os.environ.get(WHO_VARIABLE) or getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return "unknown"
+
+
+def alarm_addresses() -> list[str]:
+    """Where alarms go: Apprise addresses in $ENCORE_ALARMS, spaces between; they may hold passwords."""
+    return os.environ.get(ALARMS_VARIABLE, "").split()
 
 
 def _root(root: Path | None) -> Path:

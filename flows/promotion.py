@@ -79,15 +79,16 @@ class Promotions:
         Args:
             who: login name, for the ledger.
             reason: one line for people.
-            to: tag of a Bento that was champion before; None for the one before the present one.
+            to: tag of a Bento that was champion before, or the number of the act that made it champion; None
+                for the one before the present one.
 
         Raises:
             ValueError: there is no such champion.
         """
         self.heal()
-        before = self.champion()
+        before, entries = self.champion(), self.ledger.entries()
         past = self._past_champions()
-        tag = to if to is not None else _previous(self.ledger.entries(), before)
+        tag = _named(to, entries) if to is not None else _previous(entries, before)
         if tag is None or tag not in past or (before and before.bento == tag):
             known = ", ".join(name for name in past if not before or name != before.bento) or "none"
             raise ValueError(f"rollback needs an earlier champion, but got {tag}: choose one of {known}.")
@@ -163,6 +164,13 @@ class Promotions:
 def pointed(pointer: Path) -> Release | None:
     """The release that a pointer file names; None if there is no such file."""
     return Release(**read_json(pointer)) if pointer.exists() else None
+
+
+def _named(to: str, entries: list[Entry]) -> str:
+    """The tag that is meant; a number is that of an act in the ledger."""
+    if not to.isdecimal():
+        return to
+    return next((each.to_bento for each in entries if each.seq == int(to) and each.action != "refuse"), to)
 
 
 def _previous(entries: list[Entry], champion: Release | None) -> str | None:

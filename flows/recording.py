@@ -8,10 +8,12 @@ from typing import Any
 
 import optuna
 
+from data.snapshot import Snapshot
 from flows import fingerprint
 from flows.config import RunConfig
 from flows.context import Context
 from flows.environment import LAYERS, Home
+from flows.last_run import alone
 from flows.steps import Artefact
 from flows.tracking import Status, Tracker
 from flows.tuning import Attempt
@@ -19,15 +21,25 @@ from models.recommender import Epoch
 
 
 @contextmanager
-def recorded(config: RunConfig, home: Home, snapshot: Artefact) -> Iterator[Context]:
-    """The context of one retrain, with its parent run open, sampled and closed at the end.
+def recorded(config: RunConfig, home: Home, snapshot: Snapshot, trigger: str) -> Iterator[Context]:
+    """The context of one retrain, the only one of its home, with its parent run open, sampled and closed.
 
     A retrain with the same settings, data and code continues the run it had; children that a kill left open
     are closed.
     """
+    data = Artefact(str(snapshot.path), snapshot.digest)
+    with (
+        alone(home, config.name, snapshot.digest, snapshot.manifest.n_interactions, trigger),
+        _parent_run(config, home, data, trigger) as run,
+    ):
+        yield run
+
+
+@contextmanager
+def _parent_run(config: RunConfig, home: Home, snapshot: Artefact, trigger: str) -> Iterator[Context]:
     tracker = Tracker.at(home)
-    key = fingerprint.of(config, snapshot.digest, fingerprint.of_code(*LAYERS))[:16]
-    tags = {"snapshot": snapshot.digest, "commit": commit(), "config": config.name}
+    key = fingerprint.of(config.of_result(), snapshot.digest, fingerprint.of_code(*LAYERS))[:16]
+    tags = {"snapshot": snapshot.digest, "commit": commit(), "config": config.name, "trigger": trigger}
     run_id = tracker.open(key, kind="parent", name=f"retrain {config.name} · {key[:6]}", tags=tags)
     tracker.close_children(run_id)
     tracker.params(run_id, config.model_dump(mode="json"))

@@ -10,6 +10,7 @@ from data.snapshot import open_snapshot
 from flows.config import load
 from flows.context import Context
 from flows.environment import home
+from flows.events import tell
 from flows.promotion import pointed
 from flows.recording import recorded
 from flows.standings import Contender, Standing, standings
@@ -60,18 +61,19 @@ class Outcome:
 
 
 @flow(name="retrain", flow_run_name="retrain {config_file}")
-def retrain(config_file: str, forced: str = "") -> Outcome:
+def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Outcome:
     """Read this function to know what the system does.
 
     Args:
         config_file: a complete run as TOML.
         forced: why the challenger is promoted whatever the gate says; empty where the gate decides. What
             does not answer as it was evaluated is not promoted for any reason.
+        trigger: what started it, in words.
     """
     config = load(Path(config_file))
-    snapshot = ingest(config.source, home())
-    config = config.at(open_snapshot(Path(snapshot.path)).manifest.last_timestamp)
-    with recorded(config, home(), snapshot) as run:
+    snapshot = open_snapshot(Path(ingest(config.source, home()).path))
+    config = config.at(snapshot.manifest.last_timestamp)
+    with recorded(config, home(), snapshot, trigger) as run:
         _validate(run)
         champion = champion_of(run.home)
         _drift(run)
@@ -232,4 +234,6 @@ def _deliver(
     if ending == "refused":
         refuse(run, best.trained, tag, judged, reasons[0])
     run.tracker.tag(run.run_id, {"ending": ending, "bento": tag})
+    facts = {"reason": reasons[0], "family": best.family, "bento": tag, "run": run.tracker.page(run.run_id)}
+    tell(run.config.name, ending, facts)
     return Outcome(ending, best.family, lines, reasons, latency, tag, run.run_id, report)

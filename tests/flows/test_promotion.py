@@ -72,6 +72,24 @@ def test_rollback_returns_to_the_champion_before(promotions):
     assert state(promotions) == ("encore:1", "1", "encore:1")
 
 
+@pytest.mark.parametrize("to", ["encore:1", "1"])
+def test_rollback_goes_to_a_tag_or_to_a_number_of_the_history(promotions, to):
+    for number in (1, 2, 3):
+        promote(promotions, number)
+    promotions.rollback(who="ada", reason="complaints", to=to)
+    assert state(promotions) == ("encore:1", "1", "encore:1")
+
+
+@pytest.mark.parametrize("to", ["9", "3", "2"])
+def test_rollback_to_no_earlier_champion_says_what_there_is(promotions, to):
+    promote(promotions, 1)
+    promotions.refuse(release(promotions.home.root, 5), who="ada", verdict={}, reason="worse")  # act 2
+    promote(promotions, 2)  # act 3, the present champion
+    with pytest.raises(ValueError, match=r"earlier champion, but got .*: choose one of encore:1"):
+        promotions.rollback(who="ada", reason="typo", to=to)
+    assert state(promotions)[0] == "encore:2"
+
+
 def test_rollback_without_a_past_says_what_there_is(promotions):
     promote(promotions, 1)
     with pytest.raises(ValueError, match="needs an earlier champion, but got None: choose one of none"):
