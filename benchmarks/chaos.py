@@ -3,11 +3,11 @@
     python -m benchmarks.chaos                     # 31 kills, about half an hour on two cores
     python -m benchmarks.chaos --kills 5 --out /dev/null
 
-The smoke run is started, killed with SIGKILL at a moment drawn uniformly from the time that a whole run takes,
-started again in the same home, and so on until one ends by itself; then a new home. Every second kill takes the
-process alone, the others its children as well. After each kill `encore doctor` must find nothing broken, every
-finished step must hold the bytes of the undisturbed run, and after each end champion, ledger and artefacts must be
-those of the undisturbed run.
+The smoke run is started, killed with SIGKILL at a moment drawn uniformly from the time that a whole run
+takes, started again in the same home, and so on until one ends by itself; then a new home. Every second kill
+takes the process alone, the others its children as well. After each kill `encore doctor` must find nothing
+broken and every finished step must hold the bytes of the undisturbed run; after each end champion, ledger and
+artefacts must be those of the undisturbed run.
 """
 
 import argparse
@@ -29,10 +29,12 @@ from rich.progress import track
 
 from benchmarks import timing
 from flows import fingerprint
+from flows.commands.up import prefect_server
 from flows.doctor import examine
 from flows.environment import Home, prepare
 from flows.ledger import Ledger
 from flows.promotion import pointed
+from serving.process import free_port
 
 SMOKE = "configs/smoke.toml"
 GOAL = {"kills": 30, "broken": 0}
@@ -49,7 +51,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="encore-chaos-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="encore-chaos-") as name,
+        prefect_server(
+            Home(Path(name) / "server"), free_port()
+        ) as url,  # one that survives, as in production
+    ):
+        os.environ["PREFECT_API_URL"] = f"{url}/api"
         result = chaos(Path(name), arguments.kills, random.Random(arguments.seed))
     Console().print_json(json.dumps({key: value for key, value in result.items() if key != "killed"}))
     if arguments.out != Path("/dev/null"):

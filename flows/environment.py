@@ -87,6 +87,11 @@ class Home:
         return Path(os.environ.get("BENTOML_HOME") or self.root / "bentoml")
 
     @property
+    def reports(self) -> Path:
+        """A page for each retraining."""
+        return self.root / "reports"
+
+    @property
     def logs(self) -> Path:
         """What servers say."""
         return self.root / "logs"

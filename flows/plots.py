@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from models.recommender import Epoch
 
-BLUE, ORANGE, GREY = "#2f6f9f", "#d9822b", "#8a8f98"
+BLUE, ORANGE, GREY, GREEN, RED = "#2f6f9f", "#d9822b", "#8a8f98", "#2e8b57", "#c0392b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,50 @@ def forest(estimates: Sequence[Estimate], *, metric: str, winner: str) -> Figure
     axes.set_yticks(range(len(ordered)), [each.name for each in ordered])
     axes.set_ylim(-0.6, len(ordered) - 0.2)
     axes.set_xlabel(f"{metric}, mean and 95 % interval over users")
+    return figure
+
+
+def differences(estimates: Sequence[Estimate], *, metric: str) -> Figure:
+    """Challenger minus opponent, one line a slice, first on top; green is clearly above 0, red below."""
+    figure, axes = _canvas(height=1.2 + 0.36 * len(estimates))
+    ordered = list(reversed(estimates))
+    for row, each in enumerate(ordered):
+        colour = GREEN if each.low > 0 else RED if each.high < 0 else GREY
+        axes.plot([each.low, each.high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
+        axes.plot(each.mean, row, "o", color=colour, markersize=7)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(ordered)), [each.name for each in ordered])
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
+    axes.set_xlabel(f"difference in {metric}")
+    return figure
+
+
+def by_slice(means: Mapping[str, Mapping[str, float]], *, metric: str) -> Figure:
+    """Slices down, families across: the metric in numbers, its share of the slice's best in colour."""
+    slices, families = list(means), list(dict.fromkeys(name for row in means.values() for name in row))
+    table = np.array([[means[row].get(name, np.nan) for name in families] for row in slices])
+    shares = table / np.maximum(np.nanmax(table, axis=1, keepdims=True), 1e-12)
+    figure, axes = _canvas(height=1.4 + 0.36 * len(slices))
+    axes.grid(False)
+    axes.imshow(shares, aspect="auto", cmap="Blues", vmin=0, vmax=1.4)
+    for row, column in np.ndindex(table.shape):
+        best = shares[row, column] == 1
+        value = table[row, column]
+        words = "" if np.isnan(value) else f"{value:.3f}"
+        axes.text(column, row, words, ha="center", va="center", fontsize=8, weight="bold" if best else None)
+    axes.set_xticks(range(len(families)), families, rotation=20, ha="right")
+    axes.set_yticks(range(len(slices)), slices)
+    axes.set_xlabel(f"{metric}; bold: the best of the slice")
+    return figure
+
+
+def costs(seconds: Mapping[str, float]) -> Figure:
+    """CPU seconds of tuning, training and scoring, one bar a family, dearest on top."""
+    figure, axes = _canvas(height=1.0 + 0.35 * len(seconds))
+    ordered = sorted(seconds.items(), key=lambda pair: pair[1])
+    bars = axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=BLUE)
+    axes.bar_label(bars, fmt=" {:,.0f}", fontsize=8)
+    axes.set_xlabel("CPU seconds: tuning, training, scoring")
     return figure
 
 

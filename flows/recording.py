@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from data.snapshot import Snapshot
 from flows import fingerprint
 from flows.config import RunConfig
 from flows.context import Context
+from flows.costs import Cost, Meter, metered
 from flows.environment import LAYERS, Home
 from flows.last_run import alone
 from flows.steps import Artefact
@@ -94,15 +96,23 @@ def trial(run: Context, family: str, attempt: Attempt, settings: Mapping[str, An
     )
     tracker.params(run_id, settings)
     status: Status = "FAILED"
+    meter = Meter()
     try:
-        yield TrialRecord(tracker, run_id, metric)
+        with metered() as meter:
+            yield TrialRecord(tracker, run_id, metric)
         status = "FINISHED"
     except optuna.TrialPruned:
         tracker.tag(run_id, {"pruned": "true"})
         status = "FINISHED"
         raise
     finally:
+        tracker.metrics(run_id, cost_metrics(meter.cost))
         tracker.close(run_id, status)
+
+
+def cost_metrics(cost: Cost) -> dict[str, float]:
+    """A cost as MLflow's metrics."""
+    return {f"cost.{name}": value for name, value in asdict(cost).items()}
 
 
 def metric_name(metric: str) -> str:

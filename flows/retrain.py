@@ -1,16 +1,17 @@
 """Retrain: from a source of events to a promoted, or refused, recommender."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from prefect import flow
 
 from data.snapshot import open_snapshot
+from flows.case import Case
 from flows.config import load
 from flows.context import Context
 from flows.environment import home
-from flows.events import tell
 from flows.promotion import pointed
 from flows.recording import recorded
 from flows.standings import Contender, Standing, standings
@@ -18,6 +19,7 @@ from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
 from flows.tasks.churn import churn, codes_of, generation_of
+from flows.tasks.conclude import conclude
 from flows.tasks.drift import drift, reference_of
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
@@ -48,6 +50,7 @@ class Outcome:
         bento: tag, "" if none was built.
         run_id: MLflow's parent run.
         report: page about the data.
+        page: page about the run.
     """
 
     ending: Ending
@@ -58,6 +61,7 @@ class Outcome:
     bento: str
     run_id: str
     report: str
+    page: str
 
 
 @flow(name="retrain", flow_run_name="retrain {config_file}")
@@ -76,7 +80,7 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
     with recorded(config, home(), snapshot, trigger) as run:
         _validate(run)
         champion = champion_of(run.home)
-        _drift(run)
+        drifted = _drift(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
         codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
         for name, window, ids in (("valid", past, codes_then), ("test", now, codes)):
@@ -96,7 +100,8 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         )
         lines = standings(field, reigning, config.gate.metric)
         publish(run, field, lines, judged, codes, [past, now], best.family)
-        return _deliver(run, best, champion, judged, now, lines, forced)
+        steps = [past, now, codes_then, codes, *chain(*(each.steps for each in field)), *checks, judged]
+        return _deliver(run, Case(field, best, champion, judged, now, lines, drifted, steps), forced)
 
 
 def _validate(run: Context) -> None:
@@ -106,13 +111,14 @@ def _validate(run: Context) -> None:
     validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
 
 
-def _drift(run: Context) -> None:
-    """Skipped before the first promotion, on the champion's own data, and where these are gone."""
+def _drift(run: Context) -> Artefact | None:
+    """None before the first promotion, on the champion's own data, and where these are gone."""
     release = pointed(run.home.pointer)
     before = None if release is None else reference_of(run.home, release.snapshot)
-    if before is not None and before.digest != run.snapshot.digest:
-        reference = Artefact(str(before.path), before.digest)
-        drift(run=run, snapshot=run.snapshot, reference=reference, config=run.config.drift)
+    if before is None or before.digest == run.snapshot.digest:
+        return None
+    reference = Artefact(str(before.path), before.digest)
+    return drift(run=run, snapshot=run.snapshot, reference=reference, config=run.config.drift)
 
 
 def _split(run: Context, name: str) -> Artefact:
@@ -202,18 +208,10 @@ def _check_gate(run: Context, best: Contender, others: list[Artefact], window: A
     )
 
 
-def _deliver(
-    run: Context,
-    best: Contender,
-    champion: Artefact | None,
-    judged: Artefact,
-    window: Artefact,
-    lines: list[Standing],
-    forced: str,
-) -> Outcome:
+def _deliver(run: Context, case: Case, forced: str) -> Outcome:
     """Package, prove and promote what the gate lets pass; the champion found again passes too."""
-    verdict, report = verdict_of(judged), str(pages(run.home, run.snapshot.digest) / "report.html")
-    reasons, latency = verdict.reasons, dict[str, dict[str, float]]()
+    verdict, champion, best = verdict_of(case.judged), case.champion, case.best
+    reasons, proof = verdict.reasons, None
     same = champion is not None and champion.digest == bundle_digest(best.trained)
     if same:
         reasons = ("The challenger is the champion itself: the same bundle.", *reasons)
@@ -225,15 +223,15 @@ def _deliver(
         bento = package(run, best.trained)
         tag = tag_of(bento)
         try:
-            latency = latency_of(prove(run=run, bento=bento, window=window, config=run.config.prove))
-            promote(run, bento, judged, reasons[0])
+            proof = prove(run=run, bento=bento, window=case.window, config=run.config.prove)
+            promote(run, bento, case.judged, reasons[0])
             known = champion is not None and tag_of(champion) == tag
             ending = "unchanged" if known else "promoted"
         except ProofFailed as failure:
             reasons = (str(failure), *reasons)
     if ending == "refused":
-        refuse(run, best.trained, tag, judged, reasons[0])
-    run.tracker.tag(run.run_id, {"ending": ending, "bento": tag})
-    facts = {"reason": reasons[0], "family": best.family, "bento": tag, "run": run.tracker.page(run.run_id)}
-    tell(run.config.name, ending, facts)
-    return Outcome(ending, best.family, lines, reasons, latency, tag, run.run_id, report)
+        refuse(run, best.trained, tag, case.judged, reasons[0])
+    page = conclude(run, case, ending, reasons, tag, proof)
+    latency = {} if proof is None else latency_of(proof)
+    checked = str(pages(run.home, run.snapshot.digest) / "report.html")
+    return Outcome(ending, best.family, list(case.lines), reasons, latency, tag, run.run_id, checked, page)

@@ -22,6 +22,11 @@ class Contender:
     scored: Artefact
 
     @property
+    def steps(self) -> tuple[Artefact, ...]:
+        """What it left, in order."""
+        return self.tuned, self.trained, self.scored
+
+    @property
     def valid(self) -> float:
         """Metric of its best trial on the validation window."""
         return float(best_of(self.tuned)["metric"])

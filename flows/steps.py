@@ -7,7 +7,6 @@ so a killed run continues behind the last finished step.
 import functools
 import inspect
 import logging
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 from prefect import Task
 
 from flows import fingerprint
+from flows.costs import keep, metered
 from flows.environment import Home
 from flows.files import drafted
 
@@ -75,10 +75,11 @@ def step(
             if folder.is_dir():
                 logger.info("event=step_found step=%s path=%s", words, folder)
             else:
-                started = time.perf_counter()
                 with drafted(folder, keep=resumable) as draft:
-                    function(run, draft, **inputs)
-                seconds = time.perf_counter() - started
+                    with metered() as meter:
+                        function(run, draft, **inputs)
+                    keep(meter.cost, draft)
+                seconds = meter.cost.wall_seconds
                 logger.info("event=step_done step=%s seconds=%.1f path=%s", words, seconds, folder)
             return Artefact(str(folder), fingerprint.of_folder(folder))
 

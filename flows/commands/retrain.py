@@ -71,6 +71,7 @@ def show(outcome: "Outcome", console: Console) -> None:
     for mode, found in outcome.latency.items():
         console.print(f"- Proof, asked {mode}: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms.")
     console.print(f"Data: {outcome.report}", soft_wrap=True)
+    console.print(f"Report: [bold]{outcome.page}[/]", soft_wrap=True)
     console.print(_ending(outcome))
 
 

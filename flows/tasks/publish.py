@@ -9,6 +9,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.cache_policies import NO_CACHE
 
 from flows import plots, recording, standings
+from flows.bill import of_family
 from flows.context import Context
 from flows.files import read_json
 from flows.recording import metric_name
@@ -66,7 +67,8 @@ def _family(run: Context, each: Contender, line: Standing) -> None:
             "best_trial": best["index"],
             "epochs": best["epochs"],
         }
-        | {"fit_seconds": line.fit_seconds, "recommend_seconds": line.recommend_seconds},
+        | {"fit_seconds": line.fit_seconds, "recommend_seconds": line.recommend_seconds}
+        | recording.cost_metrics(of_family(each)),
     )
     run.tracker.figures(run_id, _study_figures(each, metric))
     run.tracker.close(run_id)

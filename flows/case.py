@@ -1,0 +1,32 @@
+"""Case: everything that a verdict was made on, handed from the judges to those who deliver and report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flows.standings import Contender, Standing
+from flows.steps import Artefact
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One retraining up to its verdict.
+
+    Attributes:
+        field: every family.
+        best: the challenger, best on validation.
+        champion: bundle in production; None before the first promotion.
+        judged: the verdict.
+        window: the test.
+        lines: every family and the champion, best test metric first.
+        drifted: the comparison with the champion's data; None where there was none.
+        steps: all steps so far, in their order.
+    """
+
+    field: Sequence[Contender]
+    best: Contender
+    champion: Artefact | None
+    judged: Artefact
+    window: Artefact
+    lines: Sequence[Standing]
+    drifted: Artefact | None
+    steps: Sequence[Artefact]

@@ -1,0 +1,1 @@
+"""Report: one page per retraining that a manager can read."""
