@@ -53,9 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="encore-chaos-") as name,
-        prefect_server(
-            Home(Path(name) / "server"), free_port()
-        ) as url,  # one that survives, as in production
+        prefect_server(Home(Path(name) / "server"), free_port()) as url,
     ):
         os.environ["PREFECT_API_URL"] = f"{url}/api"
         result = chaos(Path(name), arguments.kills, random.Random(arguments.seed))

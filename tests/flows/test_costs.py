@@ -34,10 +34,14 @@ def test_memory_that_came_and_went_is_seen():
     assert busy.cost.peak_mib > idle.cost.peak_mib + 250
 
 
+def break_off():
+    time.sleep(0.05)
+    raise ValueError("broken")
+
+
 def test_a_block_that_fails_has_its_cost():
     with pytest.raises(ValueError, match="broken"), metered() as meter:
-        time.sleep(0.05)
-        raise ValueError("broken")
+        break_off()
     assert meter.cost.wall_seconds >= 0.05
 
 
@@ -68,8 +72,8 @@ def test_a_better_model_has_a_price_a_percent():
     costs = {"pointer": Cost(0, 300, 0), "sasrec": Cost(0, 900, 0), "repeats": Cost(0, 50, 0)}
     lines = [line("champion", 0.3), line("pointer", 0.22), line("sasrec", 0.21), line("repeats", 0.20)]
     assert price_of_better(costs, lines, "ndcg@10") == (
-        "pointer is 10.0 % better in ndcg@10 than repeats, the best cheaper one, for 250.0 CPU seconds more: 25 for "
-        "each percent."
+        "pointer is 10.0 % better in ndcg@10 than repeats, the best cheaper one, for 250.0 CPU seconds more: "
+        "25 for each percent."
     )
     assert "none was cheaper" in price_of_better(costs | {"pointer": Cost()}, lines, "ndcg@10")
     equal = [line("pointer", 0.2), line("repeats", 0.2)]

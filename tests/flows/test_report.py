@@ -1,4 +1,4 @@
-"""The page of a run: everything a manager asks, nothing from another host, and in MLflow and Prefect as well."""
+"""The page of a run: what a manager asks, nothing from another host, in MLflow and Prefect as well."""
 
 import json
 import re
