@@ -1,23 +1,19 @@
 """encore retrain: run the flow, then show what it decided."""
 
-import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from flows.commands.narration import narrate
 from flows.config import load
+from flows.processes import stop_whole
 
 if TYPE_CHECKING:
     from flows.retrain import Outcome
-
-GRACE_SECONDS = 5.0  # between the request and the end of a child process
 
 
 def run(path: Path, forced: str = "") -> bool:
@@ -30,27 +26,11 @@ def run(path: Path, forced: str = "") -> bool:
     load(path)  # a typo is told before the engine is loaded
     from flows.retrain import retrain
 
-    signal.signal(signal.SIGTERM, _stop_whole)
+    signal.signal(signal.SIGTERM, lambda *_: stop_whole(128 + signal.SIGTERM))
     narrate()
     outcome = retrain(str(path.resolve()), forced)
     show(outcome, Console())
     return outcome.ending != "refused"
-
-
-def _stop_whole(*_: object) -> None:
-    """End at once and take the children along, Prefect's temporary server among them.
-
-    An exception raised here would be swallowed if it met a destructor or a callback of a library. Nothing is
-    lost: a run may be killed at any moment.
-    """
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
-    for survivor in psutil.wait_procs(children, timeout=GRACE_SECONDS)[1]:
-        with suppress(psutil.NoSuchProcess):
-            survivor.kill()
-    os._exit(128 + signal.SIGTERM)
 
 
 def show(outcome: "Outcome", console: Console) -> None:

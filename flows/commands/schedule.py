@@ -6,7 +6,6 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -14,8 +13,8 @@ from rich.table import Table
 
 from flows.config import RunConfig, load
 from flows.environment import ALARMS_VARIABLE, alarm_addresses, home, prefect_url, use_prefect
+from flows.processes import stop_whole
 from flows.schedule.config import ScheduleConfig
-from serving.process import stop
 
 LOCAL = "http://127.0.0.1:4200/api"
 AT_ONCE = 2  # a retraining and a watch
@@ -36,19 +35,10 @@ def run(path: Path, cron: str | None, every_minutes: float | None) -> None:
     url = prefect_url() or LOCAL
     _check_server(url)
     use_prefect(url)  # before Prefect is imported
-    worker: list[subprocess.Popen[bytes]] = []
-
-    def stopped(*_: Any) -> None:
-        for each in worker:
-            stop(each)
-        sys.exit(0)
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stopped)
+        signal.signal(number, lambda *_: stop_whole(0))
     _register(config, path, url)
-    worker.append(_worker(config))
-    worker[0].wait()
-    code = worker[0].returncode
+    code = _worker(config).wait()
     raise RuntimeError(f"the worker must stay up, but it stopped with {code}: see what it said above.")
 
 

@@ -5,8 +5,12 @@ import signal
 import time
 import urllib.request
 
+import psutil
 import pytest
 
+from flows.environment import Home
+from flows.last_run import is_running, last_run
+from flows.ledger import Ledger
 from serving.process import free_port
 
 from .conftest import SMOKE
@@ -46,6 +50,7 @@ def test_a_schedule_fires_on_the_minute_and_up_stops_cleanly(finished, encore):
         try:
             run = wait_for(lambda: runs_of(url), 300)[0]
             assert run["expected_start_time"].endswith(":00Z")  # on the minute
+            assert run["parameters"]["trigger"] == "by clock"
         finally:
             timer.send_signal(signal.SIGTERM)
             timer.wait(60)
@@ -55,3 +60,35 @@ def test_a_schedule_fires_on_the_minute_and_up_stops_cleanly(finished, encore):
     assert stack.returncode == 0
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{url}/api/health", timeout=5)
+
+
+def test_new_data_start_a_retraining_and_the_worker_goes_when_told(encore, server, tmp_path):
+    config = tmp_path / "watched.toml"
+    watching = "[schedule]\nwatch_minutes = 0.1\nalarms = []\n"
+    config.write_text(SMOKE.read_text().replace('name = "smoke"', 'name = "watched"') + watching)
+    home = tmp_path / "home"
+    timer = encore(home, "schedule", str(config), PREFECT_API_URL=server)
+    try:
+        wait_for(lambda: (home / "serving.json").exists(), 300)
+        wait_for(lambda: not is_running(Home(home)), 60)
+    finally:
+        timer.send_signal(signal.SIGTERM)
+        said, _ = timer.communicate(timeout=60)
+    assert timer.returncode == 0, said
+    assert "every 0.1 minutes: new data, drift" in said
+    assert last_run(Home(home)).state == "finished"
+    assert last_run(Home(home)).trigger.startswith("encore.new-data: +21,600 events")
+    (entry,) = Ledger(f"sqlite:///{home / 'ledger.db'}").entries()  # the same data started no second run
+    assert entry.action == "promote"
+    assert not [each for each in psutil.process_iter(["environ"]) if runs_in(each, home)]
+
+
+def runs_in(process, home):
+    return (process.info["environ"] or {}).get("ENCORE_HOME") == str(home)
+
+
+def test_a_schedule_without_a_time_is_told(encore, server, tmp_path):
+    timer = encore(tmp_path, "schedule", str(SMOKE), PREFECT_API_URL=server)
+    said, _ = timer.communicate(timeout=60)
+    assert timer.returncode == 1
+    assert "a schedule needs a time, but there is none: give --cron or --every" in said
