@@ -172,5 +172,6 @@ def _compare(home: Path, wanted: dict[str, str], champion: Any) -> list[str]:
 
 
 if __name__ == "__main__":
-    prepare(Path(tempfile.gettempdir()) / "encore-chaos-home")
-    main()
+    with tempfile.TemporaryDirectory(prefix="encore-chaos-server-") as own:
+        prepare(Path(own))
+        main()

@@ -205,6 +205,17 @@ def history() -> None:
 
 
 @app.command(rich_help_panel=RECORD)
+def trace(name: Annotated[str, typer.Argument(metavar="ID", help="Of an answer: its field `id`.")]) -> None:
+    """Which model, data, run and verdict gave an answer, and does it give it again? Exit code 1 where not.
+
+    Example: `encore trace 0f8b7c…`
+    """
+    from flows.commands.trace import run
+
+    raise typer.Exit(0 if run(name) else CRASHED)
+
+
+@app.command(rich_help_panel=RECORD)
 def doctor() -> None:
     """Do ledger, pointer, registry, bundle and Bento agree? Changes nothing; exit code 1 where not.
 

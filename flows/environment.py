@@ -87,6 +87,11 @@ class Home:
         return Path(os.environ.get("BENTOML_HOME") or self.root / "bentoml")
 
     @property
+    def answers(self) -> Path:
+        """What the service was asked and answered, for `encore trace`."""
+        return self.root / "answers"
+
+    @property
     def reports(self) -> Path:
         """A page for each retraining."""
         return self.root / "reports"

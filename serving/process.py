@@ -18,7 +18,7 @@ import psutil
 
 from serving import bento
 from serving.guard import check_host
-from serving.settings import BUNDLE_VARIABLE, token
+from serving.settings import ANSWERS_VARIABLE, BUNDLE_VARIABLE, token
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ def running(
     host: str = LOOPBACK,
     start_seconds: float = START_SECONDS,
     python: str = sys.executable,
+    answers: Path | None = None,
 ) -> Iterator[str]:
     """A served Bento or bundle; yields its base URL once it is ready.
 
@@ -62,6 +63,7 @@ def running(
         host: address to bind.
         start_seconds: longest wait for /readyz.
         python: interpreter that runs it; needs what the Bento requires, not this project.
+        answers: folder in which it keeps its answers for tracing; None for what its environment says.
 
     Raises:
         ValueError: no such target, or a host that other machines reach without a token.
@@ -70,6 +72,8 @@ def running(
     """
     check_host(host, has_token=token() is not None)
     arguments, variables = _target(target, home)
+    if answers is not None:
+        variables |= {ANSWERS_VARIABLE: str(answers)}
     port = port or free_port()
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="encore-serve-") as scratch, log.open("wb") as out:

@@ -128,6 +128,7 @@ class RecommendResponse(Wire):
     lineage: Lineage
     ignored: list[str] = Field(description="Keys of the request that the catalogue does not have.")
     notice: str | None = Field(description="What the caller should know about this answer.")
+    id: str | None = Field(default=None, description="For `encore trace`; null where answers are not kept.")
 
 
 class RecommendManyResponse(Wire):

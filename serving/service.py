@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 from starlette.responses import Response
 
+from serving.answer_log import AnswerLog
 from serving.batching import BatchConfig, MicroBatcher
 from serving.guard import Guard, check_host, host_of_command
 from serving.metrics import Metrics
@@ -26,7 +27,7 @@ from serving.schemas import (
     RecommendRequest,
     RecommendResponse,
 )
-from serving.settings import PACKED_LINEAGE, bundle_path, token
+from serving.settings import PACKED_LINEAGE, answers_folder, bundle_path, token
 from serving.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
@@ -55,6 +56,8 @@ class RecommenderService:
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.answerer = load_answerer(_own_tag())
+        folder = answers_folder()
+        self.log = None if folder is None else AnswerLog(folder)
         self.batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
         warm_up(self.answerer)
         gc.collect()
@@ -101,7 +104,9 @@ class RecommenderService:
         answers = await asyncio.gather(*(self.batcher.ask(query) for query in queries))
         for request, query, answer in zip(requests, queries, answers, strict=True):
             self.metrics.answered(request, answer, len(query.items))
-        return answers
+        if self.log is None:
+            return answers
+        return [self.log.note(*both) for both in zip(requests, answers, strict=True)]
 
     def _call(self, queries: Sequence["Query"]) -> list[RecommendResponse]:
         start = time.perf_counter()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 BUNDLE_VARIABLE = "ENCORE_BUNDLE"
 TOKEN_VARIABLE = "ENCORE_TOKEN"
+ANSWERS_VARIABLE = "ENCORE_ANSWERS"
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 
@@ -12,6 +13,12 @@ PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 def token() -> str | None:
     """What callers must send as `Authorization: Bearer`; None: only this machine may ask."""
     return os.environ.get(TOKEN_VARIABLE) or None
+
+
+def answers_folder() -> Path | None:
+    """Where questions and answers are kept, for tracing; None: nowhere."""
+    named = os.environ.get(ANSWERS_VARIABLE)
+    return Path(named) if named else None
 
 
 def bundle_path() -> Path:

@@ -17,7 +17,7 @@ def run(port: int, host: str) -> None:
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
-    with running(release.bento, log=log, home=here.bentos, port=port, host=host) as url:
+    with running(release.bento, log=log, home=here.bentos, port=port, host=host, answers=here.answers) as url:
         console = Console()
         console.print(f"[bold]{release.bento}[/bold] ({release.family}) answers at {url}", soft_wrap=True)
         console.print("Try it in a browser, or:")

@@ -46,7 +46,9 @@ def _service(stack: ExitStack, here: Home, port: int) -> str:
     if release is None:
         return "no champion yet: encore retrain"
     log = here.logs / "serve.log"
-    return stack.enter_context(running(release.bento, log=log, home=here.bentos, port=port))
+    return stack.enter_context(
+        running(release.bento, log=log, home=here.bentos, port=port, answers=here.answers)
+    )
 
 
 def prefect_server(here: Home, port: int) -> AbstractContextManager[str]:

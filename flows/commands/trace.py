@@ -1,0 +1,35 @@
+"""encore trace: where an answer came from, and the same answer again."""
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from flows.environment import home
+from flows.trace import trace
+from flows.tracking import Tracker
+
+
+def run(name: str) -> bool:
+    """Print everything; returns whether the same question has the same answer."""
+    here, console = home(), Console()
+    found = trace(here, name)
+    rows = [("answered", found.when), ("bento", found.line["bento"] or "none: served from a checkout")]
+    rows += [("bundle", found.line["bundle"]), *sorted(found.lineage.items())]
+    for act in found.acts:
+        rows.append((f"act {act.seq}: {act.action}", act.reason))
+        if act.run_id:
+            rows.append(("MLflow", Tracker.at(here).page(act.run_id)))
+    table = Table(box=SIMPLE, show_header=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print("asked:", found.line["request"])
+    for rank, (item, score) in enumerate(zip(found.line["items"], found.line["scores"], strict=True)):
+        console.print(f"{rank:>3}  {item}  {score!r}", highlight=False)
+    if found.reproduced:
+        console.print("[bold green]Asked again: the same items and scores.[/]")
+    elif found.again is None:
+        console.print("[bold red]Not asked again: the Bento, its bundle or the user is gone.[/]")
+    else:
+        console.print("[bold red]Asked again, the answer differs:[/]", found.again[0])
+    return found.reproduced

@@ -1,0 +1,84 @@
+"""Trace: from the id of an answer to the model, data, verdict and run behind it, and the answer once more."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.environment import Home
+from flows.ledger import Entry, Ledger
+from models import bundle
+from serving import answer_log, bento
+from serving.answer import Answerer, UnknownUser
+from serving.schemas import RecommendRequest
+
+TOLERANCE = 1e-9  # of a score; another batch may add in another order
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known about an answer.
+
+    Attributes:
+        line: what the service kept: id, when, bundle, bento, request, items, scores.
+        lineage: of the bundle: snapshot, generation, protocol, run.
+        acts: lines of the ledger about the bundle, oldest first.
+        again: items and scores of the same question now; None where the bundle is gone.
+    """
+
+    line: dict[str, Any]
+    lineage: dict[str, str]
+    acts: list[Entry]
+    again: tuple[list[str], list[float]] | None
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the same question has the same answer."""
+        if self.again is None or self.again[0] != self.line["items"]:
+            return False
+        pairs = zip(self.again[1], self.line["scores"], strict=True)
+        return all(abs(now - then) <= TOLERANCE * max(1.0, abs(then)) for now, then in pairs)
+
+    @property
+    def when(self) -> str:
+        """The moment of the answer, UTC."""
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.line["when"]))
+
+
+def trace(home: Home, name: str) -> Trace:
+    """Find an answer and ask again.
+
+    Raises:
+        ValueError: no such answer was kept.
+    """
+    line = answer_log.find(home.answers, name)
+    if line is None:
+        raise ValueError(
+            f"an answer must have been kept to be traced, but {name!r} is not in {home.answers}: services "
+            "that `encore serve` and `encore up` start keep theirs there, others where ENCORE_ANSWERS says."
+        )
+    acts = [each for each in Ledger(home.ledger_url).entries() if each.bundle == line["bundle"]]
+    folder = _bundle_of(line, home)
+    if folder is None:
+        return Trace(line, {}, acts, None)
+    loaded = bundle.load(folder)
+    return Trace(line, loaded.lineage, acts, _ask_again(Answerer(loaded, line["bundle"]), line["request"]))
+
+
+def _ask_again(answerer: Answerer, request: dict[str, Any]) -> tuple[list[str], list[float]] | None:
+    try:
+        (answer,) = answerer.recommend([RecommendRequest(**request)])
+    except UnknownUser:  # deleted since
+        return None
+    return [each.item for each in answer.items], [each.score for each in answer.items]
+
+
+def _bundle_of(line: dict[str, Any], home: Home) -> Path | None:
+    """The bundle in the Bento that answered; None where it is gone or was changed."""
+    if line["bento"] is None:
+        return None
+    try:
+        folder = bento.find(line["bento"], home.bentos) / "src" / "bundle"
+    except ValueError:
+        return None
+    return folder if folder.is_dir() and bundle.digest(folder) == line["bundle"] else None

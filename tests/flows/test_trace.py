@@ -1,0 +1,74 @@
+"""From the id in an answer of the real service to its model, data and verdict, and to the same answer."""
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from flows.environment import Home
+from flows.promotion import pointed
+from flows.trace import trace
+from models import bundle
+from serving.answer_log import AnswerLog, find
+from serving.process import running
+from serving.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
+
+LINEAGE = Lineage(bento="r:1", run_id=None, snapshot=None, generation=None, family="sasrec", bundle="b" * 64)
+
+
+def answer(item="a"):
+    items = [RecommendedItem(item=item, title="A", score=0.1 + 0.2, rank=0)]
+    return RecommendResponse(items=items, lineage=LINEAGE, ignored=[], notice=None)
+
+
+def test_a_line_holds_question_and_answer_to_the_last_bit(tmp_path):
+    log = AnswerLog(tmp_path / "answers")
+    named = [log.note(RecommendRequest(history=["x"], k=3), answer(item)) for item in "ab"]
+    assert len({each.id for each in named}) == 2
+    assert named[0].model_copy(update={"id": None}) == answer("a")
+    line = find(log.folder, named[1].id)
+    assert (line["items"], line["scores"]) == (["b"], [0.1 + 0.2])
+    assert RecommendRequest(**line["request"]) == RecommendRequest(history=["x"], k=3)
+    assert find(log.folder, "nothing") is None
+    (file,) = log.folder.iterdir()
+    assert file.stat().st_mode & 0o077 == 0  # it holds what users did
+
+
+def test_a_full_disk_costs_the_line_not_the_answer(tmp_path, monkeypatch):
+    log = AnswerLog(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("serving.answer_log.os.write", full)
+    assert log.note(RecommendRequest(history=[]), answer()) == answer()
+
+
+def test_an_answer_that_was_not_kept_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"'abc' is not in .*answers: services that `encore serve`"):
+        trace(Home(tmp_path), "abc")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_any_served_answer_is_traced_and_made_again(finished, encore, tmp_path):
+    here = Home(finished.home)
+    release = pointed(here.pointer)
+    bentos = here.root / "bentoml"
+    user = bundle.load(Path(release.bundle_path)).user_keys[0]
+    body = json.dumps({"requests": [{"user": user}, {"history": [], "k": 3}]}).encode()
+    with running(release.bento, log=tmp_path / "log", home=bentos, answers=here.answers) as url:
+        request = urllib.request.Request(f"{url}/recommend/many", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answers = json.load(response)["answers"]
+    for each in answers:
+        process = encore(here.root, "trace", each["id"])
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        plain = re.sub(r"\s+", "", said)
+        assert "Askedagain:thesameitemsandscores." in plain
+        assert release.bundle in plain
+        assert release.snapshot in plain
+        assert "act1:promote" in plain
