@@ -25,6 +25,7 @@ from validation.churn import ChurnConfig
 from validation.drift_config import DriftConfig
 from validation.expectations import ValidationConfig
 from validation.gates import GateConfig
+from validation.limits import LimitsConfig
 
 
 class ConfigError(ValueError):
@@ -124,6 +125,7 @@ class RunConfig(Config):
     tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
+    limits: LimitsConfig = LimitsConfig()
     prove: ProveConfig = ProveConfig()
     schedule: ScheduleConfig = ScheduleConfig()
 

@@ -24,6 +24,7 @@ from flows.tasks.drift import drift, reference_of
 from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
+from flows.tasks.limits import limits
 from flows.tasks.package import package, tag_of
 from flows.tasks.promote import champion_of, promote, refuse
 from flows.tasks.prove import ProofFailed, latency_of, prove
@@ -89,7 +90,8 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
-        checks = [_check_gate(run, best, others, now), *_churn(run, champion, codes, now)]
+        checks = [_check_gate(run, best, others, now), _limits(run, best, champion, reigning)]
+        checks += _churn(run, champion, codes, now)
         judged = judge(
             run=run,
             challenger=best.scored,
@@ -205,6 +207,17 @@ def _check_gate(run: Context, best: Contender, others: list[Artefact], window: A
         gate=config.gate,
         seed=config.seed,
         threads=config.threads,
+    )
+
+
+def _limits(run: Context, best: Contender, champion: Artefact | None, reigning: Artefact | None) -> Artefact:
+    return limits(
+        run=run,
+        model=best.trained,
+        scored=best.scored,
+        champion=champion,
+        reigning=reigning,
+        config=run.config.limits,
     )
 
 

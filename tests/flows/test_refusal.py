@@ -83,7 +83,7 @@ def test_data_that_moved_too_far_stops_the_retraining_before_it_learns(encore, h
     assert len(list(home.glob("validation/*/drift.html"))) == 2
 
 
-def test_more_new_semantic_ids_than_allowed_are_refused(encore, home):
+def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):
     text = SMOKE.read_text()
     others = text[text.index("[families.transitions]") : text.index("[gate]")]
     coarse = changed(
@@ -91,11 +91,12 @@ def test_more_new_semantic_ids_than_allowed_are_refused(encore, home):
         "coarse",
         ("codebook_size = 8", "codebook_size = 3"),
         (others, ""),
-        ("[gate]", "[churn]\nmax_traffic = 0.1\n\n[gate]"),
+        ("[gate]", "[churn]\nmax_traffic = 0.1\n\n[limits]\nmax_bundle_mib = 0.001\n\n[gate]"),
     )
     code, said = said_by(encore, home, "retrain", coarse)
     assert code == 3, said
     assert "of the traffic changed, but [churn] max_traffic allows 10.0%" in said
+    assert "MiB, but [limits] max_bundle_mib allows 0.001" in said
     assert list(home.glob("work/churn-*/churn.json"))
     code, said = said_by(encore, home, "history")
     assert "but [churn] max_traffic allows" in said

@@ -57,7 +57,7 @@ def test_a_second_run_changes_nothing(finished, encore, server):
     assert process.returncode == 0, said
     assert "is the champion already" in said
     new = artefacts(home).items() - finished.artefacts.items()  # now there is a champion to compare with
-    assert sorted(name.rpartition("-")[0] for name, _ in new) == ["evaluate-champion", "judge"]
+    assert sorted(name.rpartition("-")[0] for name, _ in new) == ["evaluate-champion", "judge", "limits"]
     assert finished.artefacts.items() <= artefacts(home).items()
     assert len(Ledger(f"sqlite:///{home / 'ledger.db'}").entries()) == 1
 
