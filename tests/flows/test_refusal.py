@@ -99,4 +99,4 @@ def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):
     assert "MiB, but [limits] max_bundle_mib allows 0.001" in said
     assert list(home.glob("work/churn-*/churn.json"))
     code, said = said_by(encore, home, "history")
-    assert "but [churn] max_traffic allows" in said
+    assert "but [limits] max_coverage_loss allows" in said  # the first of its reasons
