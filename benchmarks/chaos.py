@@ -154,7 +154,10 @@ def _look(home: Path, wanted: dict[str, str]) -> list[str]:
     os.environ["BENTOML_HOME"] = str(home / "bentoml")
     words = []
     if (home / "mlflow.db").exists():  # else it was killed before there was anything
-        words += [f"{each.what}: {each.words}" for each in examine(here) if each.health == "broken"]
+        try:
+            words += [f"{each.what}: {each.words}" for each in examine(here) if each.health == "broken"]
+        except Exception as error:  # a store that can't even be opened is what is looked for
+            words.append(f"doctor: {type(error).__name__}: {str(error).splitlines()[0]}")
     return words + [
         f"{name} differs" for name, digest in artefacts(home).items() if wanted.get(name) != digest
     ]

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus
@@ -25,6 +26,7 @@ KEY = "run_key"
 MODEL = "encore"
 Kind = Literal["parent", "family", "trial", "fit"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+SQLITE = "sqlite:///"
 LOCAL_UI = "http://127.0.0.1:5000"
 _LONGEST_PARAM = 6000
 
@@ -51,6 +53,7 @@ class Tracker:
     @cached_property
     def client(self) -> MlflowClient:
         """The connection, opened at first use; the store's tables are made then."""
+        make_store(self.uri)
         return MlflowClient(self.uri)
 
     @cached_property
@@ -223,6 +226,22 @@ class Tracker:
     def _continue(self, run_id: str, tags: Mapping[str, str]) -> None:
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self.tag(run_id, tags)
+
+
+def make_store(uri: str) -> None:
+    """Make a local store's SQLite file, whole or not at all; does nothing for one that is there, or a server.
+
+    MLflow's first migration is many transactions: a file that was killed in it can never be opened again.
+    """
+    if not uri.startswith(SQLITE) or (file := Path(uri.removeprefix(SQLITE))).exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        if not file.exists():
+            draft = file.with_name(f"{file.name}.draft")
+            draft.unlink(missing_ok=True)
+            MlflowClient(f"{SQLITE}{draft}").search_registered_models()  # runs and registry
+            draft.replace(file)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from flows.environment import Home, home
 from flows.promotion import pointed
+from flows.tracking import make_store
 from serving.process import LOOPBACK, running, stop
 
 START_SECONDS = 180.0
@@ -58,6 +59,7 @@ def prefect_server(here: Home, port: int) -> AbstractContextManager[str]:
 
 
 def _mlflow(here: Home, port: int) -> AbstractContextManager[str]:
+    make_store(here.tracking_uri)
     words = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     words += ["--backend-store-uri", here.tracking_uri, "--default-artifact-root", here.artifacts.as_uri()]
     return _server(words, f"http://{LOOPBACK}:{port}", "/health", here.logs / "mlflow.log")

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from validation.page import template
@@ -67,7 +68,8 @@ def _section(each: Section) -> str:
 def svg(figure: Figure) -> str:
     """A figure as an SVG element that reads well aloud: its text stays text."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None})
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 

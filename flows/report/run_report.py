@@ -17,7 +17,7 @@ from validation.verdict import Role
 
 LIGHTS: Mapping[str, Light] = {"promoted": "green", "unchanged": "green", "refused": "amber"}
 HEADLINES = {
-    "promoted": "Promoted: a better model answers from now on",
+    "promoted": "Promoted: another model answers from now on",
     "unchanged": "Unchanged: the champion was found again",
     "refused": "Refused: the model before goes on answering",
 }

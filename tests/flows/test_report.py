@@ -27,6 +27,7 @@ def test_a_page_escapes_what_it_is_told_and_asks_no_other_host(tmp_path):
     assert "No &lt;go&gt;" in page
     assert "<td>&lt;b&gt;<td class='number'>1" in page
     assert "$" not in page
+    assert "new &lt;users&gt;</text>" in page  # words of a picture can be searched and read aloud
     addresses = set(re.findall(r"https?://[^\s\"'<]+", page))
     assert all(
         each.startswith("http://www.w3.org/") for each in addresses
@@ -44,7 +45,7 @@ def test_a_run_leaves_its_page_where_people_look(finished):
     here = Home(finished.home)
     (file,) = here.reports.glob("*.html")
     page = file.read_text()
-    assert "Promoted: a better model answers from now on" in page
+    assert "Promoted: another model answers from now on" in page
     for title in ("Why", "Every family on the test", "Who wins where", "Proof", "Cost"):
         assert f"<h2>{title}</h2>" in page
     assert all(name in page for name in FAMILIES)

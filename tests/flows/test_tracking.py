@@ -1,5 +1,8 @@
 """MLflow holds one tree of runs a retrain, found again after a kill."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,20 @@ def test_a_bundle_is_registered_once_and_the_alias_moves(tracker, tmp_path):
     assert tracker.pointed("champion") == second
     tracker.point("champion", "")
     assert tracker.pointed("champion") == ""
+
+
+@pytest.mark.slow
+def test_a_store_that_was_killed_while_it_was_made_is_made_anew(tmp_path):
+    file = tmp_path / "mlflow.db"
+    make = f"from flows.tracking import make_store; make_store('sqlite:///{file}')"
+    draft = file.with_name("mlflow.db.draft")
+    for size in (1, 50_000, 200_000):  # bytes of the half-made file
+        process = subprocess.Popen([sys.executable, "-c", make], cwd=Path(__file__).parents[2])
+        while process.poll() is None and not (draft.exists() and draft.stat().st_size >= size):
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() != 0, "it was made before it could be killed"
+        assert not file.exists()
+    assert Tracker(f"sqlite:///{file}", tmp_path / "runs").pointed("champion") == ""
+    assert file.exists()
+    assert not draft.exists()
