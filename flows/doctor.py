@@ -69,9 +69,7 @@ def _ledger_and_pointer(entries: list[Entry], release: Release | None, pending: 
     if recorded == serving:
         return Finding("pointer", "fine", f"as in the ledger: {serving or 'no champion yet'}.")
     words = f"serves {serving!r}, but the ledger says {recorded!r}"
-    if pending:
-        return Finding("pointer", "heals", f"{words}; {HEALED}.")
-    return Finding("pointer", "broken", f"{words}. Next: encore rollback --to TAG --reason '...'")
+    return _differs("pointer", words, pending, "Next: encore rollback --to TAG --reason '...'")
 
 
 def _registry(home: Home, release: Release | None, pending: bool) -> Finding:
@@ -79,9 +77,14 @@ def _registry(home: Home, release: Release | None, pending: bool) -> Finding:
     if version == wanted:
         return Finding("registry", "fine", f"alias {ALIAS}: version {version or 'none'}.")
     words = f"alias {ALIAS} is version {version or 'none'}, but version {wanted or 'none'} serves"
+    return _differs("registry", words, pending, "Point it there in MLflow, or restore MLflow's database.")
+
+
+def _differs(what: str, words: str, pending: bool, advice: str) -> Finding:
+    """Two records disagree: on the way from one champion to the next, or for good."""
     if pending:
-        return Finding("registry", "heals", f"{words}; {HEALED}.")
-    return Finding("registry", "broken", f"{words}. Point it there in MLflow, or restore MLflow's database.")
+        return Finding(what, "heals", f"{words}; {HEALED}.")
+    return Finding(what, "broken", f"{words}. {advice}")
 
 
 def _bundle(release: Release) -> Finding:

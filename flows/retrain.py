@@ -79,13 +79,12 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
     snapshot = open_snapshot(Path(ingest(config.source, home()).path))
     config = config.at(snapshot.manifest.last_timestamp)
     with recorded(config, home(), snapshot, trigger) as run:
-        _validate(run)
+        checked = _validate(run)
         champion = champion_of(run.home)
         drifted = _drift(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
         codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
-        for name, window, ids in (("valid", past, codes_then), ("test", now, codes)):
-            _audit(run, name, window, ids)
+        audits = [_audit(run, "valid", past, codes_then), _audit(run, "test", now, codes)]
         field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
@@ -102,15 +101,20 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         )
         lines = standings(field, reigning, config.gate.metric)
         publish(run, field, lines, judged, codes, [past, now], best.family)
-        steps = [past, now, codes_then, codes, *chain(*(each.steps for each in field)), *checks, judged]
-        return _deliver(run, Case(field, best, champion, judged, now, lines, drifted, steps), forced)
+        first = [checked, drifted, past, now, codes_then, codes, *audits]
+        steps = [*first, *chain(*(each.steps for each in field)), reigning, *checks, judged]
+        return _deliver(run, Case(field, best, champion, judged, now, lines, drifted, _made(steps)), forced)
 
 
-def _validate(run: Context) -> None:
+def _made(steps: list[Artefact | None]) -> list[Artefact]:
+    return [step for step in steps if step is not None]
+
+
+def _validate(run: Context) -> Artefact:
     before = previous_of(run.home, open_snapshot(Path(run.snapshot.path)))
     previous = None if before is None else Artefact(str(before.path), before.digest)
     config = run.config.validation
-    validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
+    return validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
 
 
 def _drift(run: Context) -> Artefact | None:
@@ -128,9 +132,9 @@ def _split(run: Context, name: str) -> Artefact:
     return split(run=run, snapshot=run.snapshot, name=name, windows=config.windows, filters=config.filters)
 
 
-def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> None:
+def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> Artefact:
     config = run.config
-    audit(
+    return audit(
         run=run,
         name=name,
         snapshot=run.snapshot,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import plots, standings
-from flows.bill import bill, of_family, price_of_better, table
+from flows.bill import Position, of_family, price_of_better, table
 from flows.case import Case
 from flows.context import Context
 from flows.files import read_json
@@ -30,12 +30,21 @@ def write_report(
     ending: str,
     reasons: Sequence[str],
     latency: Mapping[str, Mapping[str, float]],
-    proof: Artefact | None,
+    positions: Sequence[Position],
 ) -> Path:
-    """Write the page of a run; returns where it is. Raises nothing for what a run may lack."""
+    """Write the page of a run; returns where it is.
+
+    Args:
+        run: the retrain.
+        case: what was judged.
+        ending: promoted, unchanged or refused.
+        reasons: most important first.
+        latency: milliseconds by mode of the proof; empty without one.
+        positions: the bill.
+    """
     metric, verdict = run.config.gate.metric, read_json(case.judged.file("verdict.json"))
     sections = [_against(verdict, metric), _families(case, metric), _slices(case, metric)]
-    sections += [*_drift(case.drifted), *_latency(latency), _costs(case, metric, proof)]
+    sections += [*_drift(case.drifted), *_latency(latency), _costs(case, metric, positions)]
     file = run.home.reports / f"{run.run_key}.html"
     write_page(
         file,
@@ -118,10 +127,9 @@ def _latency(latency: Mapping[str, Mapping[str, float]]) -> list[Section]:
     return [Section("Proof", words, rows=rows)]
 
 
-def _costs(case: Case, metric: str, proof: Artefact | None) -> Section:
+def _costs(case: Case, metric: str, positions: Sequence[Position]) -> Section:
     families = {each.family: of_family(each) for each in case.field}
     seconds = {name: cost.cpu_seconds for name, cost in families.items()}
-    positions = bill([*case.steps, *([proof] if proof else [])])
     price = price_of_better(families, case.lines, metric)
     words = f"{price} A step that was not repeated shows what it cost then."
     return Section("Cost", words.strip(), plots.costs(seconds), table(positions))

@@ -25,9 +25,9 @@ def conclude(
     run: Context, case: Case, ending: str, reasons: Sequence[str], tag: str, proof: Artefact | None
 ) -> str:
     """Write the page and say how it ended; returns where the page is."""
-    latency = {} if proof is None else latency_of(proof)
-    page = write_report(run, case, ending=ending, reasons=reasons, latency=latency, proof=proof)
     positions = bill([*case.steps, *([proof] if proof else [])])
+    latency = {} if proof is None else latency_of(proof)
+    page = write_report(run, case, ending=ending, reasons=reasons, latency=latency, positions=positions)
     tracker = run.tracker
     tracker.file(run.run_id, page)
     tracker.metrics(run.run_id, cost_metrics(total(each.cost for each in positions)))

@@ -3,11 +3,13 @@
 import json
 import queue
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Failed, Running, Scheduled
 
@@ -148,14 +150,10 @@ def test_new_data_and_drift_start_a_run_and_say_why():
 
 
 def runs_of(client, deployment):
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-
     return client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])))
 
 
 def late(client, deployment, minutes):
-    from datetime import UTC, datetime, timedelta
-
     when = datetime.now(UTC) - timedelta(minutes=minutes)
     return client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=when)).id
 
