@@ -67,7 +67,7 @@ def test_new_data_start_a_retraining_and_the_worker_goes_when_told(encore, serve
     watching = "[schedule]\nwatch_minutes = 0.1\nalarms = []\n"
     config.write_text(SMOKE.read_text().replace('name = "smoke"', 'name = "watched"') + watching)
     home = tmp_path / "home"
-    timer = encore(home, "schedule", str(config), PREFECT_API_URL=server)
+    timer = encore(home, "schedule", str(config), PREFECT_API_URL=server, PREFECT_WORKER_QUERY_SECONDS="2")
     try:
         wait_for(lambda: (home / "serving.json").exists(), 300)
         wait_for(lambda: not is_running(Home(home)), 60)
