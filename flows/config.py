@@ -112,6 +112,11 @@ class RunConfig(Config):
     name: str = Field(min_length=1, description="What the run is called in MLflow and Prefect.")
     seed: int = Field(default=0, ge=0, description="Of everything random.")
     threads: int = Field(default=2, ge=1, description="Cores of one training; the bits depend on it.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that share a family's trials, each with `threads`; 1 repeats itself.",
+    )
     families: dict[str, dict[str, Any]] = Field(
         min_length=1, description="What competes, and what differs from its defaults; tuning starts there."
     )

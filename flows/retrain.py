@@ -183,7 +183,14 @@ def _compete(
         "seed": config.seed,
         "threads": config.threads,
     }
-    tuned = tune(window=past, codes=codes_then, config=config.tuning, metric=config.gate.metric, **every)
+    tuned = tune(
+        window=past,
+        codes=codes_then,
+        config=config.tuning,
+        workers=config.workers,
+        metric=config.gate.metric,
+        **every,
+    )
     trained = train(best=tuned, window=now, codes=codes, **every)
     return Contender(family, tuned, trained, _score(run, family, trained, now))
 

@@ -56,6 +56,7 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
             config=config.tuning,
             storage=tuning.storage(home.studies_url, draft / "study.journal"),
             seed=config.seed,
+            lock=draft / "study.lock",
         )
         _keep_best(draft, tuned.index)
         trials = [read_json(_note(draft, index)) for index in range(len(tuned.values))]

@@ -1,24 +1,29 @@
 """Tune: a study for one family on the validation window; each trial is a run in MLflow."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from data.split import Window
 from flows import recording, tuning
 from flows.context import Context
+from flows.environment import prepare
 from flows.files import read_json, write_json
+from flows.helpers import helped
 from flows.progress import epochs_of
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
-from flows.tuning import Attempt, Score
+from flows.tuning import Attempt, Score, Tuned
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES
 from models.fitting import fit_family, use_threads
-from models.recommender import Epoch, FitData, Recommender
+from models.recommender import Epoch, Recommender
+from models.space import Dimension
 from validation.evaluate import evaluate
+
+JOURNAL = "notes/study.journal"
 
 
 @step("tune", layers=("data", "models", "validation"), resumable=True)
@@ -31,30 +36,68 @@ def tune(
     window: Artefact,
     codes: Artefact,
     config: TuningConfig,
+    workers: int,
     metric: str,
     seed: int,
     threads: int,
 ) -> None:
     """Leaves best.json: settings, metric and epochs of the best trial, and the metric of every trial.
 
-    A setting that `settings` fixes is not tuned.
+    A setting that `settings` fixes is not tuned. With more than one of `workers` the trials are shared by as
+    many processes.
     """
-    use_threads(threads)
-    kind = FAMILIES[family]
-    space = {name: what for name, what in kind.space.items() if name not in settings}
-    defaults = kind.config(**settings)
-    validate = _validator(family, open_window(run, window), metric)
-    tuned = tuning.tune(
-        draft.name.removesuffix(".draft"),
-        space,
-        _objective(run, draft, family, settings, fit_data(run, window, codes), validate, seed),
-        defaults={name: getattr(defaults, name) for name in space},
-        config=config,
-        storage=tuning.storage(run.home.studies_url, draft / "notes" / "study.journal"),
-        seed=seed,
-    )
+    study = _Study(run, draft, family, settings, window, codes, config, metric, seed, threads, workers > 1)
+    helpers = min(workers, config.trials) - 1 if study.space else 0
+    storage = tuning.storage(run.home.studies_url, draft / JOURNAL)
+    with helped(helpers, _help, study=study):
+        tuned = study.work(storage)
     write_json(draft / "notes" / "importance.json", tuned.importance)
     write_json(draft / "best.json", {key: v for key, v in asdict(tuned).items() if key != "importance"})
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A study as each of the processes that work on it sees it."""
+
+    run: Context
+    draft: Path
+    family: str
+    settings: dict[str, Any]
+    window: Artefact
+    codes: Artefact
+    config: TuningConfig
+    metric: str
+    seed: int
+    threads: int
+    shared: bool
+
+    @property
+    def space(self) -> dict[str, Dimension]:
+        """What is tuned."""
+        every = FAMILIES[self.family].space
+        return {name: what for name, what in every.items() if name not in self.settings}
+
+    def work(self, storage: tuning.Storage) -> Tuned:
+        """Do trials until none is left."""
+        use_threads(self.threads)
+        defaults = FAMILIES[self.family].config(**self.settings)
+        return tuning.tune(
+            self.draft.name.removesuffix(".draft"),
+            self.space,
+            _objective(self),
+            defaults={name: getattr(defaults, name) for name in self.space},
+            config=self.config,
+            storage=storage,
+            seed=self.seed,
+            lock=self.draft / "notes" / "study.lock",
+            shared=self.shared,
+        )
+
+
+def _help(study: _Study) -> None:
+    """What a helper does; it is a process of its own."""
+    prepare(study.run.home.root)
+    study.work(tuning.storage(study.run.home.studies_url, study.draft / JOURNAL, mend=False))
 
 
 def best_of(tuned: Artefact) -> dict[str, Any]:
@@ -69,17 +112,13 @@ def curve_of(tuned: Artefact) -> list[Epoch]:
     return [Epoch(**epoch) for epoch in read_json(file)] if file.exists() else []
 
 
-def _objective(
-    run: Context,
-    draft: Path,
-    family: str,
-    settings: dict[str, Any],
-    learn: FitData,
-    validate: Callable[[Recommender], float],
-    seed: int,
-) -> Callable[[Attempt], Score]:
+def _objective(study: _Study) -> Callable[[Attempt], Score]:
+    run, family, seed = study.run, study.family, study.seed
+    learn = fit_data(run, study.window, study.codes)
+    validate = _validator(family, open_window(run, study.window), study.metric)
+
     def objective(attempt: Attempt) -> Score:
-        chosen = settings | attempt.params
+        chosen = study.settings | attempt.params
         config = FAMILIES[family].config(**chosen)
         with (
             recording.trial(run, family, attempt, config.model_dump()) as record,
@@ -95,7 +134,8 @@ def _objective(
             same = fitted.epochs and not fitted.found  # as the model that the kept epoch was judged by
             kept = fitted.history[fitted.epochs - 1].metric if same else validate(fitted.recommender)
             record.done(kept, fitted.epochs)
-        write_json(draft / "notes" / f"trial-{attempt.index}.json", [asdict(e) for e in fitted.history])
+        notes = study.draft / "notes"
+        write_json(notes / f"trial-{attempt.index}.json", [asdict(e) for e in fitted.history])
         return Score(kept, fitted.epochs, fitted.found)
 
     return objective

@@ -1,5 +1,8 @@
-"""A study gives the same answer whether or not it was killed on the way."""
+"""A study gives the same answer whether or not it was killed on the way, and may be shared."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -29,7 +32,8 @@ def hill(attempt: Attempt) -> Score:
 def run(journal: Path, objective=hill, trials: int = 10):
     config = TuningConfig(trials=trials, startup_trials=3, warmup_epochs=0)
     where = storage(None, journal)
-    return tune("s", SPACE, objective, defaults=DEFAULTS, config=config, storage=where, seed=7)
+    lock = journal.with_suffix(".lock")
+    return tune("s", SPACE, objective, defaults=DEFAULTS, config=config, storage=where, seed=7, lock=lock)
 
 
 def test_the_first_trial_uses_the_defaults(tmp_path):
@@ -47,7 +51,16 @@ def test_every_family_gets_its_number_of_trials_pruned_ones_included(tmp_path):
 
 def test_a_family_without_a_space_gets_one_trial(tmp_path):
     where = storage(None, tmp_path / "s.journal")
-    tuned = tune("s", {}, lambda _: Score(0.4), defaults={}, config=TuningConfig(), storage=where, seed=1)
+    tuned = tune(
+        "s",
+        {},
+        lambda _: Score(0.4),
+        defaults={},
+        config=TuningConfig(),
+        storage=where,
+        seed=1,
+        lock=tmp_path / "lock",
+    )
     assert (tuned.params, tuned.metric, tuned.values) == ({}, 0.4, (0.4,))
 
 
@@ -104,8 +117,8 @@ def ends_the_same_on(url: str, tmp_path: Path) -> bool:
         return hill(attempt)
 
     def tuned(objective) -> Tuned:
-        where = storage(url, tmp_path / "unused")
-        return tune("s", SPACE, objective, defaults=DEFAULTS, config=config, storage=where, seed=7)
+        where, lock = storage(url, tmp_path / "unused"), tmp_path / "lock"
+        return tune("s", SPACE, objective, defaults=DEFAULTS, config=config, storage=where, seed=7, lock=lock)
 
     with pytest.raises(Killed):
         tuned(killed_in_the_third)
@@ -119,3 +132,43 @@ def test_a_study_in_sqlite_is_killed_resumed_and_ends_the_same(tmp_path):
 @pytest.mark.slow
 def test_a_study_on_a_real_postgresql_server_is_killed_resumed_and_ends_the_same(postgres, tmp_path):
     assert ends_the_same_on(postgres, tmp_path)
+
+
+def worker(folder: Path, url: str | None, patience: float) -> "subprocess.Popen[bytes]":
+    """A process that works on the study of `sharing.py`."""
+    words = [sys.executable, str(Path(__file__).with_name("sharing.py")), str(folder), str(patience)]
+    return subprocess.Popen([*words, url or ""], cwd=Path(__file__).parents[2])
+
+
+def wait_for(folder: Path, pattern: str, n: int) -> list[Path]:
+    """The first `n` files that match."""
+    while len(found := list(folder.glob(pattern))) < n:
+        time.sleep(0.05)
+    return found
+
+
+def shared_on(url: str | None, folder: Path) -> None:
+    """Two workers do eight trials, each once; one that is killed leaves its trial to the others."""
+    lost = worker(folder, url, 600.0)
+    began = wait_for(folder, f"began-*-{lost.pid}", 1)
+    workers = [worker(folder, url, 0.2) for _ in range(2)]
+    wait_for(folder, "ended-*", 3)
+    lost.kill()
+    lost.wait()
+    assert [each.wait(120) for each in workers] == [0, 0]
+    ended = [file.name.split("-") for file in folder.glob("ended-*")]
+    assert sorted(int(place) for _, place, _ in ended) == list(range(8))
+    assert {int(pid) for *_, pid in ended} == {each.pid for each in workers}
+    assert began[0].name.split("-")[1] == "0", "the first one took the place with the defaults"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_two_processes_share_a_study_in_a_journal_and_one_is_killed(tmp_path):
+    shared_on(None, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_two_processes_share_a_study_on_a_real_postgresql_server_and_one_is_killed(postgres, tmp_path):
+    shared_on(postgres, tmp_path)

@@ -1,0 +1,45 @@
+"""Helpers: processes that run the same function beside this one, and end with it."""
+
+import multiprocessing
+import multiprocessing.process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class HelperFailed(RuntimeError):
+    """A helper ended with an error of its own; its traceback is in the log above."""
+
+
+@contextmanager
+def helped(n: int, function: Callable[..., None], **arguments: Any) -> Iterator[None]:
+    """Run `function(**arguments)` in `n` fresh processes while the block runs, and wait for them after it.
+
+    A helper that was killed is none of our business: what it had begun is begun again by those that are left.
+    An error in the block ends the helpers.
+
+    Args:
+        n: how many; 0 for none.
+        function: of a module, so that a fresh process finds it.
+        arguments: can be pickled.
+
+    Raises:
+        HelperFailed: one of them raised.
+    """
+    fresh = multiprocessing.get_context("spawn")
+    helpers = [fresh.Process(target=function, kwargs=arguments, daemon=True) for _ in range(n)]
+    for helper in helpers:
+        helper.start()
+    try:
+        yield
+        for helper in helpers:
+            helper.join()
+    finally:
+        for helper in helpers:
+            helper.terminate()
+    failed = [helper.exitcode for helper in helpers if helper.exitcode and helper.exitcode > 0]
+    if failed:
+        raise HelperFailed(
+            f"{n} helpers must end well, but {len(failed)} raised an error: it is printed above; "
+            "set workers = 1 to see it where it happens."
+        )
