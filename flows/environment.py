@@ -14,6 +14,7 @@ HOME_VARIABLE = "ENCORE_HOME"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 STUDIES_VARIABLE = "ENCORE_STUDIES_URL"
 LEDGER_VARIABLE = "ENCORE_LEDGER_URL"
+FILES_VARIABLE = "ENCORE_FILES_URL"
 PREFECT_VARIABLE = "PREFECT_API_URL"
 WHO_VARIABLE = "ENCORE_WHO"
 ALARMS_VARIABLE = "ENCORE_ALARMS"
@@ -52,9 +53,12 @@ class Home:
         return self.root / "work"
 
     @property
-    def artifacts(self) -> Path:
-        """Files of MLflow runs."""
-        return self.root / "runs"
+    def files_url(self) -> str:
+        """Where files of MLflow runs and registered bundles go: $ENCORE_FILES_URL (s3://...), else here.
+
+        A tracking server has a place of its own.
+        """
+        return os.environ.get(FILES_VARIABLE) or (self.root / "runs").as_uri()
 
     @property
     def pointer(self) -> Path:
@@ -139,6 +143,11 @@ def prepare(root: Path | None = None) -> None:
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(here / "prefect"))
     os.environ.setdefault("BENTOML_HOME", str(here / "bentoml"))
+
+
+def of_child(own: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `own` on top, for a process that it starts."""
+    return {**os.environ, **own}
 
 
 def prefect_url() -> str | None:

@@ -37,18 +37,18 @@ class Tracker:
 
     Attributes:
         uri: of the store; SQLite file, PostgreSQL or a tracking server.
-        artifacts: folder of the runs' files, for a store that has no place of its own.
+        files_url: place of the runs' files, for a store that has none of its own.
         experiment: name under which runs are listed.
     """
 
     uri: str
-    artifacts: Path
+    files_url: str
     experiment: str = "encore"
 
     @classmethod
     def at(cls, home: Home) -> "Tracker":
         """The tracker of a project."""
-        return cls(home.tracking_uri, home.artifacts)
+        return cls(home.tracking_uri, home.files_url)
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -62,7 +62,7 @@ class Tracker:
         known = self.client.get_experiment_by_name(self.experiment)
         if known is not None:
             return str(known.experiment_id)
-        place = None if self.uri.startswith("http") else self.artifacts.as_uri()
+        place = None if self.uri.startswith("http") else self.files_url
         return str(self.client.create_experiment(self.experiment, artifact_location=place))
 
     def page(self, run_id: str) -> str:

@@ -46,7 +46,7 @@ def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publis
     use_threads(config.threads)
     rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
     rows = [row for row in rows if asked.ablations or not row.is_ablation]
-    everything = _Everything(config, asked, home, Tracker(home.tracking_uri, home.artifacts, EXPERIMENT))
+    everything = _Everything(config, asked, home, Tracker(home.tracking_uri, home.files_url, EXPERIMENT))
     for name in names:
         for row in rows:
             everything.make(name, row)

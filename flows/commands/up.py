@@ -7,15 +7,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from flows.environment import Home, home
+from flows.environment import Home, home, of_child
 from flows.promotion import pointed
 from flows.tracking import make_store
 from serving.process import LOOPBACK, running, stop
@@ -32,7 +32,7 @@ def run(prefect_port: int, mlflow_port: int, service_port: int) -> None:
         console.print("Starting, this takes half a minute...", style="dim")
         rows = [
             ("Prefect: runs, schedules", stack.enter_context(prefect_server(here, prefect_port))),
-            ("MLflow: experiments, models", stack.enter_context(_mlflow(here, mlflow_port))),
+            ("MLflow: experiments, models", stack.enter_context(mlflow_server(here, mlflow_port))),
             ("Recommendations", _service(stack, here, service_port)),
         ]
         console.print(_table(rows))
@@ -58,15 +58,26 @@ def prefect_server(here: Home, port: int) -> AbstractContextManager[str]:
     return _server(words, f"http://{LOOPBACK}:{port}", "/api/health", here.logs / "prefect.log")
 
 
-def _mlflow(here: Home, port: int) -> AbstractContextManager[str]:
+def mlflow_server(here: Home, port: int) -> AbstractContextManager[str]:
+    """MLflow's server over the project's store, as long as the block runs; yields its address.
+
+    Where the project's store is a server already, it is that one.
+    """
+    if here.tracking_uri.startswith("http"):
+        return nullcontext(here.tracking_uri)
     make_store(here.tracking_uri)
     words = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    words += ["--backend-store-uri", here.tracking_uri, "--default-artifact-root", here.artifacts.as_uri()]
-    return _server(words, f"http://{LOOPBACK}:{port}", "/health", here.logs / "mlflow.log")
+    words += ["--default-artifact-root", here.files_url]
+    store = {
+        "MLFLOW_BACKEND_STORE_URI": here.tracking_uri
+    }  # it may hold a password: not for the process list
+    return _server(words, f"http://{LOOPBACK}:{port}", "/health", here.logs / "mlflow.log", store)
 
 
 @contextmanager
-def _server(words: list[str], url: str, health: str, log: Path) -> Iterator[str]:
+def _server(
+    words: list[str], url: str, health: str, log: Path, own: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A server of another package, run by this interpreter; yields its address once it answers.
 
     Raises:
@@ -76,6 +87,7 @@ def _server(words: list[str], url: str, health: str, log: Path) -> Iterator[str]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", *words],
+            env=of_child(own or {}),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -148,7 +148,7 @@ def test_the_result_is_published_after_each_contender(finished):
 
 def test_mlflow_holds_a_run_for_each_contender_and_below_it_each_trial_and_fit(finished, config):
     home, _, _ = finished
-    tracker = Tracker(home.tracking_uri, home.artifacts, EXPERIMENT)
+    tracker = Tracker(home.tracking_uri, home.files_url, EXPERIMENT)
     parents = tracker.client.search_runs([tracker.experiment_id], "tags.kind = 'parent'")
     names = {run.info.run_name: run for run in parents}
     assert set(names) == {

@@ -53,7 +53,7 @@ def test_a_run_leaves_its_page_where_people_look(finished):
     assert str(file) in finished.said.replace("\n", "")
 
     release = pointed(here.pointer)
-    tracker = Tracker(f"sqlite:///{here.root / 'mlflow.db'}", here.artifacts)
+    tracker = Tracker(f"sqlite:///{here.root / 'mlflow.db'}", here.files_url)
     assert file.name in {each.path for each in tracker.client.list_artifacts(release.run_id)}
     metrics = tracker.client.get_run(release.run_id).data.metrics
     assert metrics["cost.cpu_seconds"] > 1

@@ -19,7 +19,7 @@ FAMILIES = {"popularity", "transitions", "trie-pointer"}
 
 
 def tracker_of(home: Path) -> Tracker:
-    return Tracker(f"sqlite:///{home / 'mlflow.db'}", home / "runs")
+    return Tracker(f"sqlite:///{home / 'mlflow.db'}", (home / "runs").as_uri())
 
 
 def test_alias_pointer_and_ledger_name_the_same_release(finished):

@@ -13,7 +13,7 @@ from flows.tracking import Tracker
 @pytest.fixture(scope="module")
 def tracker(tmp_path_factory) -> Tracker:
     folder: Path = tmp_path_factory.mktemp("mlflow")
-    return Tracker(f"sqlite:///{folder / 'mlflow.db'}", folder / "runs")
+    return Tracker(f"sqlite:///{folder / 'mlflow.db'}", (folder / "runs").as_uri())
 
 
 def test_a_run_is_continued_by_its_key(tracker):
@@ -80,6 +80,6 @@ def test_a_store_that_was_killed_while_it_was_made_is_made_anew(tmp_path):
         process.kill()
         assert process.wait() != 0, "it was made before it could be killed"
         assert not file.exists()
-    assert Tracker(f"sqlite:///{file}", tmp_path / "runs").pointed("champion") == ""
+    assert Tracker(f"sqlite:///{file}", (tmp_path / "runs").as_uri()).pointed("champion") == ""
     assert file.exists()
     assert not draft.exists()
