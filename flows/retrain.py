@@ -83,8 +83,9 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         champion = champion_of(run.home)
         drifted = _drift(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
-        codes_then, codes = _codes(run, "valid", past), _codes(run, "test", now)
-        audits = [_audit(run, "valid", past, codes_then), _audit(run, "test", now, codes)]
+        keep = _kept(run, champion)
+        codes_then, codes = _codes(run, "valid", past, []), _codes(run, "test", now, keep)
+        audits = [_audit(run, "valid", past, codes_then, []), _audit(run, "test", now, codes, keep)]
         field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
@@ -132,7 +133,24 @@ def _split(run: Context, name: str) -> Artefact:
     return split(run=run, snapshot=run.snapshot, name=name, windows=config.windows, filters=config.filters)
 
 
-def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> Artefact:
+def _kept(run: Context, champion: Artefact | None) -> list[Artefact]:
+    """Codes that serve and their champion, where the next generation has to keep them.
+
+    Tuning always learns codes of its own: those that serve may have seen what it is asked about.
+    """
+    release = pointed(run.home.pointer)
+    if not run.config.churn.keep_codes or champion is None or release is None:
+        return []
+    served = codes_of(run.home, release.generation)
+    if served is None:
+        raise ValueError(
+            f"keep_codes needs the codes that serve, generation {release.generation}, but they are gone from "
+            f"{run.home.work}: restore them, or set keep_codes = false once."
+        )
+    return [served, champion]
+
+
+def _audit(run: Context, name: str, window: Artefact, codes: Artefact, keep: list[Artefact]) -> Artefact:
     config = run.config
     return audit(
         run=run,
@@ -143,12 +161,13 @@ def _audit(run: Context, name: str, window: Artefact, codes: Artefact) -> Artefa
         filters=config.filters,
         encoder=config.encoder,
         tokenizer=config.tokenizer,
+        keep=keep,
         seed=config.seed,
         threads=config.threads,
     )
 
 
-def _codes(run: Context, name: str, window: Artefact) -> Artefact:
+def _codes(run: Context, name: str, window: Artefact, keep: list[Artefact]) -> Artefact:
     config = run.config
     return fit_tokenizer(
         run=run,
@@ -156,6 +175,7 @@ def _codes(run: Context, name: str, window: Artefact) -> Artefact:
         window=window,
         encoder=config.encoder,
         tokenizer=config.tokenizer,
+        keep=keep,
         seed=config.seed,
         threads=config.threads,
     )

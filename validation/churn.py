@@ -23,6 +23,10 @@ Ints = NDArray[np.int64]
 class ChurnConfig(Config):
     """What a new generation may change."""
 
+    keep_codes: bool = Field(
+        default=False,
+        description="Items that serve keep their codes; the tokenizer that serves codes new ones.",
+    )
     max_items: float | None = Field(default=None, ge=0, le=1, description="Share of items; None: any.")
     max_traffic: float | None = Field(
         default=None, ge=0, le=1, description="Share of training events on such items; None: any."

@@ -11,9 +11,9 @@ from flows.context import Context
 from flows.files import write_json
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
-from flows.tasks.tokenizer import CODES
+from flows.tasks.tokenizer import CODES, codes_for
 from models.baselines.popularity import Popularity, PopularityConfig
-from models.fitting import fit_codes, use_threads
+from models.fitting import use_threads
 from models.item_encoders.encoders import EncoderConfig
 from models.item_graph import count_graph
 from models.recommender import Arrays, FitData
@@ -39,6 +39,7 @@ def audit(
     filters: FilterConfig,
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
+    keep: list[Artefact],
     seed: int,
     threads: int,
 ) -> None:
@@ -58,16 +59,11 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="encore-audit-") as scratch:
         other = with_another_future(real, cutoff, Path(scratch), seed=seed)
         beside = time_window(other, name=name, cutoff=cutoff, until=until, filters=filters)
-    refitted = refit(beside, encoder, tokenizer, seed)
+    refitted = codes_for(beside, encoder, tokenizer, keep, seed)
     found += differences(learned(held_out, load_codes(codes.file(CODES))), learned(beside, refitted))
     if found:
         raise LeakFound(f"window {name}: " + "; ".join(finding.message for finding in found))
     write_json(draft / "audit.json", {"rules": [*RULES, "depends_on_the_future"], "findings": []})
-
-
-def refit(window: Window, encoder: EncoderConfig, tokenizer: TokenizerConfig, seed: int) -> ItemCodes:
-    """What the tokenizer step makes of a window."""
-    return fit_codes(window.catalogue, window.train, encoder, tokenizer, seed=seed)
 
 
 def learned(window: Window, codes: ItemCodes) -> Arrays:

@@ -1,8 +1,8 @@
 """Drift: today's data against what the champion was trained on; what a machine must not decide stops."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from data.errors import DataError
 from data.snapshot import Snapshot, open_snapshot
@@ -38,8 +38,14 @@ def drift(run: Context, draft: Path, *, snapshot: Artefact, reference: Artefact,
             f"The data must be like what the champion learned from, but moved too far in: {names}. "
             f"Look at {page}; if it is as it should be, raise the limits in [drift], or set stop = false."
         )
-    write_json(draft / "measures.json", [asdict(each) | {"level": each.level} for each in measures])
+    write_json(draft / "measures.json", [_values(each) for each in measures])
     (draft / "measures.md").write_text(plain(measures), encoding="utf-8")
+
+
+def _values(each: Measure) -> dict[str, Any]:
+    limits = each.limits.model_dump()
+    words = {"name": each.name, "before": each.before, "now": each.now, "level": str(each.level)}
+    return {**words, "value": each.value, "limits": limits}
 
 
 def write_page(home: Home, before: Snapshot, now: Snapshot, measures: Sequence[Measure]) -> Path:

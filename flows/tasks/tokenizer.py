@@ -1,17 +1,21 @@
 """Fit tokenizer: items become vectors, vectors become semantic IDs."""
 
+import json
 from pathlib import Path
 
+from data.split import Window
 from flows.context import Context
 from flows.files import write_json
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
-from models.fitting import fit_codes, use_threads
+from models import bundle
+from models.fitting import encode_items, fit_codes, use_threads
 from models.item_encoders.encoders import EncoderConfig
 from models.recommender import FitData
+from models.tokenizers.keep import keep_codes
 from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.quality import quality
-from models.tokenizers.store import load_codes, save_codes
+from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
 CODES = "codes.safetensors"
 
@@ -25,17 +29,47 @@ def fit_tokenizer(
     window: Artefact,
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
+    keep: list[Artefact],
     seed: int,
     threads: int,
 ) -> None:
-    """Leaves codes.safetensors and quality.json (collisions, use per level, reconstruction)."""
+    """Leaves codes.safetensors and quality.json (collisions, use per level, reconstruction).
+
+    `keep` is empty, or holds the codes that serve and the champion whose catalogue they are of: these codes
+    are taken over, and only items that are new get some.
+    """
     use_threads(threads)
-    learned = open_window(run, window)
-    codes = fit_codes(learned.catalogue, learned.train, encoder, tokenizer, seed=seed)
+    codes = codes_for(open_window(run, window), encoder, tokenizer, keep, seed)
     save_codes(draft / CODES, codes)
     report = quality(codes.table, codes.tokenizer, codes.vectors).to_dict()
     head = {"generation": codes.table.generation, "kind": tokenizer.kind}
     write_json(draft / "quality.json", {**head, **report})
+
+
+def codes_for(
+    window: Window, encoder: EncoderConfig, tokenizer: TokenizerConfig, keep: list[Artefact], seed: int
+) -> ItemCodes:
+    """Codes of a window, fitted on it or kept.
+
+    Raises:
+        ValueError: the codes to keep are of another tokenizer, or learned from what this window must predict.
+    """
+    if not keep:
+        return fit_codes(window.catalogue, window.train, encoder, tokenizer, seed=seed)
+    served, champion = load_codes(keep[0].file(CODES)), bundle.load(keep[1].file("bundle"))
+    if served.tokenizer.config != tokenizer:
+        raise ValueError(
+            f"keep_codes needs the tokenizer that serves ({served.tokenizer.config!r}), but got "
+            f"{tokenizer!r}: set keep_codes = false for the run that changes it."
+        )
+    cutoff = json.loads(champion.lineage["protocol"])["cutoff"]
+    if cutoff > window.protocol.cutoff:
+        raise ValueError(
+            f"Codes are kept going forward in time, but those that serve were learned up to {cutoff}, after "
+            f"this window's {window.protocol.cutoff}: move test_cutoff, or set keep_codes = false."
+        )
+    vectors = encode_items(window.catalogue, encoder, seed=seed, events=window.train)
+    return keep_codes(served, champion.catalogue.keys, vectors, window.catalogue.keys).codes
 
 
 def fit_data(run: Context, window: Artefact, codes: Artefact) -> FitData:

@@ -1,5 +1,7 @@
 """What refuses: a gate that nobody passes, data that moved too far, too many new codes; and who overrules."""
 
+import json
+
 import pytest
 
 from flows.ledger import Ledger
@@ -81,6 +83,34 @@ def test_data_that_moved_too_far_stops_the_retraining_before_it_learns(encore, h
     assert len(list(home.glob("work/split-*"))) == n_splits
     assert len(entries(home)) == before
     assert len(list(home.glob("validation/*/drift.html"))) == 2
+
+
+def keeping(home, name, *swaps):
+    """The strict run with one family, four more items, and the codes that serve."""
+    text = SMOKE.read_text()
+    windows = text[text.index("valid_cutoff") : text.index("[filters]")]
+    others = text[text.index("[families.transitions]") : text.index("[gate]")]
+    kept = ("[gate]", "[churn]\nkeep_codes = true\nmax_items = 0.0\n\n[gate]")
+    strictly = ("min_users = 50", "min_users = 100000")
+    more = ("n_items = 40", "n_items = 44")
+    return changed(home, name, (windows, MOVING), (others, ""), kept, strictly, more, *swaps)
+
+
+def test_codes_that_serve_are_kept_while_the_catalogue_grows(encore, home):
+    code, said = said_by(encore, home, "retrain", keeping(home, "kept"))
+    assert code == 3, said
+    assert "Only 300 users were measured" in said
+    assert "max_items" not in said
+    (found,) = home.glob("work/churn-*/churn.json")
+    churn = json.loads(found.read_text())
+    assert (churn["items"], churn["traffic"], churn["shared"]) == (0, 0, 40)
+
+
+def test_codes_of_another_tokenizer_cannot_be_kept(encore, home):
+    other = keeping(home, "other", ("codebook_size = 8", "codebook_size = 3"))
+    code, said = said_by(encore, home, "retrain", other)
+    assert code == 1, said
+    assert "keep_codes needs the tokenizer that serves" in said
 
 
 def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):

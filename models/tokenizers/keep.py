@@ -1,0 +1,77 @@
+"""Keep: the codes of a generation that serves, taken over by a later catalogue.
+
+Item encoders that are fitted on the catalogue give every item another vector each time, so a frozen tokenizer
+could not read them. A linear map from the new vectors to the old ones, least squares over the items that are
+in both catalogues (ridge, Hoerl and Kennard 1970, Technometrics 12(1), equation 2.1), brings new items into
+the old space. Dims: I items now, J items then, S shared, C size now, D size then.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.recommender import Floats, Mask
+from models.tokenizers.code_table import CodeTable
+from models.tokenizers.store import ItemCodes
+
+RIDGE = 1e-3
+"""Of the mean square of the new vectors; it decides where few items are shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Codes of today's catalogue in yesterday's vocabulary.
+
+    Attributes:
+        codes: of I items; an item that was there before keeps vector and codes.
+        shared: S.
+        fit: share of the old vectors' variance that the map explains, 1 for the same vectors.
+    """
+
+    codes: ItemCodes
+    shared: int
+    fit: float
+
+
+def keep_codes(served: ItemCodes, keys_then: list[str], vectors: Floats, keys_now: list[str]) -> Kept:
+    """Codes and vectors of `keys_now`: old ones as they are, new ones by the served tokenizer.
+
+    Args:
+        served: of the generation that serves.
+        keys_then: its J items.
+        vectors: float32 [I, C] of today's encoder.
+        keys_now: today's I items.
+
+    Raises:
+        ValueError: no item is in both.
+    """
+    row_then = {key: row for row, key in enumerate(keys_then)}
+    then = np.array([row_then.get(key, -1) for key in keys_now], dtype=np.int64)
+    known = then >= 0
+    if not known.any():
+        raise ValueError(
+            f"Codes can be kept where catalogues share items, but none of {len(keys_now)} was among the "
+            f"{len(keys_then)} that serve: set keep_codes = false once."
+        )
+    old = served.vectors[then[known]]
+    mapped, fit = _into_old_space(vectors, known, old)
+    table = served.tokenizer.extend(served.table, mapped[~known])  # also past items that left: no code twice
+    row = np.where(known, then, 0)
+    row[~known] = len(keys_then) + np.arange(int((~known).sum()))
+    mapped[known] = old
+    kept = ItemCodes(mapped, served.tokenizer, CodeTable(table.codes[row], table.sizes))
+    return Kept(kept, int(known.sum()), fit)
+
+
+def _into_old_space(vectors: Floats, known: Mask, old: Floats) -> tuple[Floats, float]:
+    """All vectors in the old space, float32 [I, D], and the share of the shared ones' variance explained."""
+    x, y = vectors[known].astype(np.float64), old.astype(np.float64)
+    centre, middle = x.mean(0), y.mean(0)
+    x, y = x - centre, y - middle
+    gram = x.T @ x
+    gram[np.diag_indices_from(gram)] += RIDGE * max(float(np.trace(gram)) / len(gram), 1e-12)
+    weights = np.linalg.solve(gram, x.T @ y)
+    spread = float((y**2).sum())
+    left = float(((y - x @ weights) ** 2).sum())
+    mapped = ((vectors - centre) @ weights + middle).astype(np.float32)
+    return mapped, 1.0 if spread == 0 else 1.0 - left / spread
