@@ -34,7 +34,7 @@ def asked(tmp_path: Path) -> dict[str, object]:
     snapshot = write_snapshot(load_source(config.source), place.home.snapshots)
     given = Artefact(str(snapshot.path), snapshot.digest)
     window = split.fn(run=place, snapshot=given, name="valid", windows=config.windows, filters=config.filters)
-    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "seed": 0, "threads": 1}
+    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "keep": [], "seed": 0, "threads": 1}
     codes = fit_tokenizer.fn(run=place, name="valid", window=window, **learning)
     return {
         "run": place,
@@ -69,8 +69,8 @@ def test_a_tokenizer_that_reads_the_targets_stops_the_run(asked, monkeypatch):
         moved = codes.tokenizer.codebooks + np.float32(window.target.sum())
         return replace(codes, tokenizer=replace(codes.tokenizer, codebooks=moved))
 
-    honest = audit_task.refit
-    monkeypatch.setattr(audit_task, "refit", peeking)
+    honest = audit_task.codes_for
+    monkeypatch.setattr(audit_task, "codes_for", peeking)
     with pytest.raises(
         LeakFound, match=r"nothing learned may depend on later events, but 'tokenizer\.codebooks' does"
     ):
