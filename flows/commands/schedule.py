@@ -108,7 +108,7 @@ def _worker(config: RunConfig) -> "subprocess.Popen[bytes]":
     from flows.schedule.deploy import POOL
 
     words = ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", str(AT_ONCE)]
-    words += ["--name", f"encore {config.name}"]
+    words += ["--work-queue", config.name, "--name", f"encore {config.name}"]
     return subprocess.Popen([sys.executable, "-m", *words], stdin=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -72,6 +72,7 @@ def _deploy(
         parameters=parameters,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
         work_pool_name=POOL,
+        work_queue_name=config.name,  # a worker of another project must not run this in its home
         entrypoint_type=EntrypointType.MODULE_PATH,
         tags=["encore"],
     )
