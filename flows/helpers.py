@@ -1,14 +1,16 @@
-"""Helpers: processes that run the same function beside this one, and end with it."""
+"""Helpers: processes that run the same function beside this one, and end with it, however it ends."""
 
 import multiprocessing
-import multiprocessing.process
+import multiprocessing.connection
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 
 class HelperFailed(RuntimeError):
-    """A helper ended with an error of its own; its traceback is in the log above."""
+    """A helper ended with an error of its own, which it printed."""
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def helped(n: int, function: Callable[..., None], **arguments: Any) -> Iterator[
         HelperFailed: one of them raised.
     """
     fresh = multiprocessing.get_context("spawn")
-    helpers = [fresh.Process(target=function, kwargs=arguments, daemon=True) for _ in range(n)]
+    helpers = [fresh.Process(target=_help, args=(function, arguments), daemon=True) for _ in range(n)]
     for helper in helpers:
         helper.start()
     try:
@@ -43,3 +45,16 @@ def helped(n: int, function: Callable[..., None], **arguments: Any) -> Iterator[
             f"{n} helpers must end well, but {len(failed)} raised an error: it is printed above; "
             "set workers = 1 to see it where it happens."
         )
+
+
+def _help(function: Callable[..., None], arguments: dict[str, Any]) -> None:
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    function(**arguments)
+
+
+def _follow_parent() -> None:
+    """End at once when the parent is gone: killed with SIGKILL, it could not tell."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

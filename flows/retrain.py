@@ -36,6 +36,8 @@ from flows.tasks.tune import tune
 from flows.tasks.validate import pages, previous_of, today, validate
 
 Ending = Literal["promoted", "unchanged", "refused"]
+Kept = tuple[Artefact | None, Artefact | None]
+"""Codes to keep and the champion whose catalogue they are of; nothing where codes are learned anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,10 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         champion = champion_of(run.home)
         drifted = _drift(run)
         past, now = (_split(run, name) for name in ("valid", "test"))
-        keep = _kept(run, champion)
-        codes_then, codes = _codes(run, "valid", past, []), _codes(run, "test", now, keep)
-        audits = [_audit(run, "valid", past, codes_then, []), _audit(run, "test", now, codes, keep)]
+        # Tuning always learns codes of its own: those that serve may have seen what it is asked about.
+        anew, kept = (None, None), _kept(run, champion)
+        codes_then, codes = _codes(run, "valid", past, anew), _codes(run, "test", now, kept)
+        audits = [_audit(run, "valid", past, codes_then, anew), _audit(run, "test", now, codes, kept)]
         field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
@@ -133,25 +136,27 @@ def _split(run: Context, name: str) -> Artefact:
     return split(run=run, snapshot=run.snapshot, name=name, windows=config.windows, filters=config.filters)
 
 
-def _kept(run: Context, champion: Artefact | None) -> list[Artefact]:
-    """Codes that serve and their champion, where the next generation has to keep them.
-
-    Tuning always learns codes of its own: those that serve may have seen what it is asked about.
-    """
+def _served(run: Context) -> Artefact | None:
+    """Codes of the generation that serves; None before the first promotion, and where they are gone."""
     release = pointed(run.home.pointer)
-    if not run.config.churn.keep_codes or champion is None or release is None:
-        return []
-    served = codes_of(run.home, release.generation)
+    return None if release is None else codes_of(run.home, release.generation)
+
+
+def _kept(run: Context, champion: Artefact | None) -> Kept:
+    """Codes that serve and the champion they belong to, where the config says that they are kept."""
+    if not run.config.churn.keep_codes or champion is None:
+        return None, None
+    served = _served(run)
     if served is None:
         raise ValueError(
-            f"keep_codes needs the codes that serve, generation {release.generation}, but they are gone from "
-            f"{run.home.work}: restore them, or set keep_codes = false once."
+            f"keep_codes needs the codes that serve, but they are gone from {run.home.work}: restore them or "
+            "set keep_codes = false once."
         )
-    return [served, champion]
+    return served, champion
 
 
-def _audit(run: Context, name: str, window: Artefact, codes: Artefact, keep: list[Artefact]) -> Artefact:
-    config = run.config
+def _audit(run: Context, name: str, window: Artefact, codes: Artefact, kept: Kept) -> Artefact:
+    config, (served, champion) = run.config, kept
     return audit(
         run=run,
         name=name,
@@ -161,21 +166,23 @@ def _audit(run: Context, name: str, window: Artefact, codes: Artefact, keep: lis
         filters=config.filters,
         encoder=config.encoder,
         tokenizer=config.tokenizer,
-        keep=keep,
+        served=served,
+        champion=champion,
         seed=config.seed,
         threads=config.threads,
     )
 
 
-def _codes(run: Context, name: str, window: Artefact, keep: list[Artefact]) -> Artefact:
-    config = run.config
+def _codes(run: Context, name: str, window: Artefact, kept: Kept) -> Artefact:
+    config, (served, champion) = run.config, kept
     return fit_tokenizer(
         run=run,
         name=name,
         window=window,
         encoder=config.encoder,
         tokenizer=config.tokenizer,
-        keep=keep,
+        served=served,
+        champion=champion,
         seed=config.seed,
         threads=config.threads,
     )
@@ -183,8 +190,7 @@ def _codes(run: Context, name: str, window: Artefact, keep: list[Artefact]) -> A
 
 def _churn(run: Context, champion: Artefact | None, codes: Artefact, window: Artefact) -> list[Artefact]:
     """Empty before the first promotion, for the same codes, and where those that serve are gone."""
-    release = pointed(run.home.pointer)
-    served = None if release is None else codes_of(run.home, release.generation)
+    served = _served(run)
     if champion is None or served is None or served.digest == generation_of(codes):
         return []
     config = run.config.churn

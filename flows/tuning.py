@@ -110,7 +110,7 @@ def storage(url: str | None, journal: Path, *, mend: bool = True) -> Storage:
         if journal.exists():
             content = journal.read_bytes()
             journal.write_bytes(content[: content.rfind(b"\n") + 1])
-        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)  # a kill leaves it behind
     return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
 
 

@@ -68,9 +68,8 @@ def mlflow_server(here: Home, port: int) -> AbstractContextManager[str]:
     make_store(here.tracking_uri)
     words = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     words += ["--default-artifact-root", here.files_url]
-    store = {
-        "MLFLOW_BACKEND_STORE_URI": here.tracking_uri
-    }  # it may hold a password: not for the process list
+    # It may hold a password, which everybody could read in the process list.
+    store = {"MLFLOW_BACKEND_STORE_URI": here.tracking_uri}
     return _server(words, f"http://{LOOPBACK}:{port}", "/health", here.logs / "mlflow.log", store)
 
 

@@ -39,7 +39,8 @@ def audit(
     filters: FilterConfig,
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
-    keep: list[Artefact],
+    served: Artefact | None,
+    champion: Artefact | None,
     seed: int,
     threads: int,
 ) -> None:
@@ -59,7 +60,7 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="encore-audit-") as scratch:
         other = with_another_future(real, cutoff, Path(scratch), seed=seed)
         beside = time_window(other, name=name, cutoff=cutoff, until=until, filters=filters)
-    refitted = codes_for(beside, encoder, tokenizer, keep, seed)
+    refitted = codes_for(beside, encoder, tokenizer, served=served, champion=champion, seed=seed)
     found += differences(learned(held_out, load_codes(codes.file(CODES))), learned(beside, refitted))
     if found:
         raise LeakFound(f"window {name}: " + "; ".join(finding.message for finding in found))

@@ -1,6 +1,7 @@
 """Fit tokenizer: items become vectors, vectors become semantic IDs."""
 
 import json
+import logging
 from pathlib import Path
 
 from data.split import Window
@@ -17,6 +18,8 @@ from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.quality import quality
 from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
+logger = logging.getLogger(__name__)
+
 CODES = "codes.safetensors"
 
 
@@ -29,17 +32,19 @@ def fit_tokenizer(
     window: Artefact,
     encoder: EncoderConfig,
     tokenizer: TokenizerConfig,
-    keep: list[Artefact],
+    served: Artefact | None,
+    champion: Artefact | None,
     seed: int,
     threads: int,
 ) -> None:
     """Leaves codes.safetensors and quality.json (collisions, use per level, reconstruction).
 
-    `keep` is empty, or holds the codes that serve and the champion whose catalogue they are of: these codes
-    are taken over, and only items that are new get some.
+    With `served`, codes of the `champion`'s catalogue, these are taken over, and only new items get some.
     """
     use_threads(threads)
-    codes = codes_for(open_window(run, window), encoder, tokenizer, keep, seed)
+    codes = codes_for(
+        open_window(run, window), encoder, tokenizer, served=served, champion=champion, seed=seed
+    )
     save_codes(draft / CODES, codes)
     report = quality(codes.table, codes.tokenizer, codes.vectors).to_dict()
     head = {"generation": codes.table.generation, "kind": tokenizer.kind}
@@ -47,29 +52,38 @@ def fit_tokenizer(
 
 
 def codes_for(
-    window: Window, encoder: EncoderConfig, tokenizer: TokenizerConfig, keep: list[Artefact], seed: int
+    window: Window,
+    encoder: EncoderConfig,
+    tokenizer: TokenizerConfig,
+    *,
+    served: Artefact | None,
+    champion: Artefact | None,
+    seed: int,
 ) -> ItemCodes:
-    """Codes of a window, fitted on it or kept.
+    """Codes of a window: fitted on it, or with `served` those of the `champion`'s catalogue, kept.
 
     Raises:
         ValueError: the codes to keep are of another tokenizer, or learned from what this window must predict.
     """
-    if not keep:
+    if served is None or champion is None:
         return fit_codes(window.catalogue, window.train, encoder, tokenizer, seed=seed)
-    served, champion = load_codes(keep[0].file(CODES)), bundle.load(keep[1].file("bundle"))
-    if served.tokenizer.config != tokenizer:
+    before, packed = load_codes(served.file(CODES)), bundle.load(champion.file("bundle"))
+    if before.tokenizer.config != tokenizer:
         raise ValueError(
-            f"keep_codes needs the tokenizer that serves ({served.tokenizer.config!r}), but got "
+            f"keep_codes needs the tokenizer that serves ({before.tokenizer.config!r}), but got "
             f"{tokenizer!r}: set keep_codes = false for the run that changes it."
         )
-    cutoff = json.loads(champion.lineage["protocol"])["cutoff"]
+    cutoff = json.loads(packed.lineage["protocol"])["cutoff"]
     if cutoff > window.protocol.cutoff:
         raise ValueError(
-            f"Codes are kept going forward in time, but those that serve were learned up to {cutoff}, after "
-            f"this window's {window.protocol.cutoff}: move test_cutoff, or set keep_codes = false."
+            f"Codes are kept going forward in time, but those that serve were learned up to {cutoff} (Unix "
+            f"seconds), after this window's {window.protocol.cutoff}: move test_cutoff, or set "
+            "keep_codes = false."
         )
     vectors = encode_items(window.catalogue, encoder, seed=seed, events=window.train)
-    return keep_codes(served, champion.catalogue.keys, vectors, window.catalogue.keys).codes
+    kept = keep_codes(before, vectors, packed.catalogue.ids(window.catalogue.keys))
+    logger.info("event=codes_kept shared=%s items=%s fit=%.3f", kept.shared, len(vectors), kept.fit)
+    return kept.codes
 
 
 def fit_data(run: Context, window: Artefact, codes: Artefact) -> FitData:

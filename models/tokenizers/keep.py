@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.interactions import Ints
 from models.recommender import Floats, Mask
 from models.tokenizers.code_table import CodeTable
 from models.tokenizers.store import ItemCodes
@@ -33,31 +34,28 @@ class Kept:
     fit: float
 
 
-def keep_codes(served: ItemCodes, keys_then: list[str], vectors: Floats, keys_now: list[str]) -> Kept:
-    """Codes and vectors of `keys_now`: old ones as they are, new ones by the served tokenizer.
+def keep_codes(served: ItemCodes, vectors: Floats, then: Ints) -> Kept:
+    """Codes and vectors of today's items: old ones as they are, new ones by the served tokenizer.
 
     Args:
-        served: of the generation that serves.
-        keys_then: its J items.
+        served: of the generation that serves, J items.
         vectors: float32 [I, C] of today's encoder.
-        keys_now: today's I items.
+        then: int64 [I], id of each item in that generation, -1 for a new one.
 
     Raises:
         ValueError: no item is in both.
     """
-    row_then = {key: row for row, key in enumerate(keys_then)}
-    then = np.array([row_then.get(key, -1) for key in keys_now], dtype=np.int64)
     known = then >= 0
     if not known.any():
         raise ValueError(
-            f"Codes can be kept where catalogues share items, but none of {len(keys_now)} was among the "
-            f"{len(keys_then)} that serve: set keep_codes = false once."
+            f"Codes can be kept where catalogues share items, but none of {len(then)} was among the "
+            f"{len(served.table)} that serve: set keep_codes = false once."
         )
     old = served.vectors[then[known]]
     mapped, fit = _into_old_space(vectors, known, old)
     table = served.tokenizer.extend(served.table, mapped[~known])  # also past items that left: no code twice
     row = np.where(known, then, 0)
-    row[~known] = len(keys_then) + np.arange(int((~known).sum()))
+    row[~known] = len(served.table) + np.arange(int((~known).sum()))
     mapped[known] = old
     kept = ItemCodes(mapped, served.tokenizer, CodeTable(table.codes[row], table.sizes))
     return Kept(kept, int(known.sum()), fit)

@@ -184,6 +184,12 @@ def test_what_a_dead_machine_ran_is_run_again_once():
         assert len(runs_of(client, deployment)) == 2
 
 
+def test_projects_on_one_server_have_queues_of_their_own():
+    with get_client(sync_client=True) as client:
+        queues = [client.read_deployment(deployed(name)[1]).work_queue_name for name in ("shoes", "books")]
+    assert queues == ["shoes", "books"]
+
+
 def test_the_watch_is_deployed_only_where_it_is_wanted():
     make_pool()
     assert deploy_watch(config_of("no-watch"), SMOKE) is None

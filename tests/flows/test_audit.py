@@ -34,7 +34,8 @@ def asked(tmp_path: Path) -> dict[str, object]:
     snapshot = write_snapshot(load_source(config.source), place.home.snapshots)
     given = Artefact(str(snapshot.path), snapshot.digest)
     window = split.fn(run=place, snapshot=given, name="valid", windows=config.windows, filters=config.filters)
-    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "keep": [], "seed": 0, "threads": 1}
+    learning = {"encoder": config.encoder, "tokenizer": config.tokenizer, "served": None, "champion": None}
+    learning |= {"seed": 0, "threads": 1}
     codes = fit_tokenizer.fn(run=place, name="valid", window=window, **learning)
     return {
         "run": place,
@@ -64,8 +65,8 @@ def test_a_window_that_was_cut_too_late_stops_the_run(asked, monkeypatch):
 
 
 def test_a_tokenizer_that_reads_the_targets_stops_the_run(asked, monkeypatch):
-    def peeking(window, *settings):
-        codes = honest(window, *settings)
+    def peeking(window, *settings, **more):
+        codes = honest(window, *settings, **more)
         moved = codes.tokenizer.codebooks + np.float32(window.target.sum())
         return replace(codes, tokenizer=replace(codes.tokenizer, codebooks=moved))
 

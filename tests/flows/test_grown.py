@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 import sqlalchemy as sql
 from mlflow.artifacts import download_artifacts
@@ -58,6 +59,17 @@ def count(url: str, table: str) -> int:
         return int(connection.execute(sql.text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
+def shows_password(process: psutil.Process, databases: dict[str, str]) -> bool:
+    words = " ".join(process.info["cmdline"] or [])
+    return any(url in words for url in databases.values())
+
+
+def test_a_tracking_server_that_is_there_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.shop.example")
+    with mlflow_server(Home(tmp_path), free_port()) as url:
+        assert url == "http://mlflow.shop.example"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(560)
 def test_a_retraining_on_postgresql_and_s3_with_two_tuning_workers(
@@ -76,6 +88,7 @@ def test_a_retraining_on_postgresql_and_s3_with_two_tuning_workers(
         monkeypatch.setenv(name, value)
     own = {"ENCORE_STUDIES_URL": databases["encore"], "ENCORE_LEDGER_URL": databases["encore"]}
     with mlflow_server(home, free_port()) as mlflow, prefect_server(home, free_port()) as prefect:
+        assert not [each for each in psutil.process_iter(["cmdline"]) if shows_password(each, databases)]
         own |= {"MLFLOW_TRACKING_URI": mlflow, "PREFECT_API_URL": f"{prefect}/api"}
         run = encore(home.root, "retrain", str(config), **own)
         said, _ = run.communicate(timeout=400)

@@ -29,10 +29,11 @@ def changed(home, name, *swaps):
     return path
 
 
-def strict(home):
+def strict(home, name="strict", *swaps):
+    """The smoke run with a gate that nobody passes."""
     text = SMOKE.read_text()
     windows = text[text.index("valid_cutoff") : text.index("[filters]")]
-    return changed(home, "strict", (windows, MOVING), ("min_users = 50", "min_users = 100000"))
+    return changed(home, name, (windows, MOVING), ("min_users = 50", "min_users = 100000"), *swaps)
 
 
 def said_by(encore, home, *arguments):
@@ -88,12 +89,9 @@ def test_data_that_moved_too_far_stops_the_retraining_before_it_learns(encore, h
 def keeping(home, name, *swaps):
     """The strict run with one family, four more items, and the codes that serve."""
     text = SMOKE.read_text()
-    windows = text[text.index("valid_cutoff") : text.index("[filters]")]
     others = text[text.index("[families.transitions]") : text.index("[gate]")]
     kept = ("[gate]", "[churn]\nkeep_codes = true\nmax_items = 0.0\n\n[gate]")
-    strictly = ("min_users = 50", "min_users = 100000")
-    more = ("n_items = 40", "n_items = 44")
-    return changed(home, name, (windows, MOVING), (others, ""), kept, strictly, more, *swaps)
+    return strict(home, name, (others, ""), kept, ("n_items = 40", "n_items = 44"), *swaps)
 
 
 def test_codes_that_serve_are_kept_while_the_catalogue_grows(encore, home):
