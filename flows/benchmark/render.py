@@ -46,7 +46,7 @@ def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines += [
         f"{where}. Tuning trials of each family that has something to tune: "
         f"{result['config']['tuning']['trials']}, {tuned}. "
-        f"Seeds: {result['seeds']}, mean ± standard deviation. "
+        f"Seeds: {result['seeds']}, mean ± standard deviation; a row without ± has one seed. "
         "Rows marked *published* were measured by others and not run here.",
         "",
     ]
