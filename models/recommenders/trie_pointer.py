@@ -33,6 +33,7 @@ from models.recommender import (
     concatenate,
 )
 from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
+from models.recommenders.trie_pointer_warm import carried_over
 from models.sequence.baskets import BasketBatch, basket_batch, basket_starts
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.recurrence import FEATURES, Recurrence
@@ -154,16 +155,7 @@ class TriePointer:
         stop_after: int | None = None,
     ) -> tuple[Self, Trained]:
         """Train on every next basket of every user; arguments as in `training.train`."""
-        torch.manual_seed(seed)
-        module = TriePointerModule(config, data.codes, data.vectors)
-        batches = TriePointerBatches(
-            data.events,
-            n_items=data.n_items,
-            max_baskets=config.max_baskets,
-            queries_per_user=config.queries_per_user,
-            batch_users=config.batch_users,
-        )
-        _prepare(module, batches, data, seed)
+        module, batches = _untrained(config, data, seed)
         trained = train(
             module,
             batches,
@@ -174,6 +166,30 @@ class TriePointer:
             checkpoint=checkpoint,
             stop_after=stop_after,
         )
+        return cls(config, data.codes, module), trained
+
+    @classmethod
+    def go_on(
+        cls,
+        champion: Self,
+        data: FitData,
+        then: Ints,
+        *,
+        epochs: int,
+        rate_share: float,
+        seed: int,
+        watch: Watcher | None = None,
+        checkpoint: Path | None = None,
+    ) -> tuple[Self, Trained]:
+        """Train on from the weights of `champion`; arguments as in `warm_start.go_on`."""
+        config, before = champion.config, champion.codes
+        module, batches = _untrained(config, data, seed)
+        served = champion.weights.state_dict()
+        module.load_state_dict(carried_over(module.state_dict(), served, data.codes, before, then))
+        gently = config.training().model_copy(
+            update={"epochs": epochs, "learning_rate": config.learning_rate * rate_share}
+        )
+        trained = train(module, batches, gently, seed=seed, watch=watch, checkpoint=checkpoint)
         return cls(config, data.codes, module), trained
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
@@ -239,6 +255,23 @@ def _double(config: TriePointerConfig, codes: CodeTable, module: TriePointerModu
     copy.load_state_dict(module.state_dict())
     copy.double().eval().freeze()
     return copy
+
+
+def _untrained(
+    config: TriePointerConfig, data: FitData, seed: int
+) -> tuple[TriePointerModule, TriePointerBatches]:
+    """A network that answers with smoothed popularity, and the examples it learns from."""
+    torch.manual_seed(seed)
+    module = TriePointerModule(config, data.codes, data.vectors)
+    batches = TriePointerBatches(
+        data.events,
+        n_items=data.n_items,
+        max_baskets=config.max_baskets,
+        queries_per_user=config.queries_per_user,
+        batch_users=config.batch_users,
+    )
+    _prepare(module, batches, data, seed)
+    return module, batches
 
 
 def _prepare(module: TriePointerModule, batches: TriePointerBatches, data: FitData, seed: int) -> None:
