@@ -2,10 +2,10 @@
 
     python -m benchmarks.warm_start                  # a quarter of an hour on two cores
 
-A champion learns until the first cut-off. A month later the codes are kept, the catalogue has grown, and models
-learn until the second cut-off: cold ones from nothing with the champion's settings, warm ones from the
-champion's weights. How long and how fast they learn was chosen on November; December is read by the defaults of
-`WarmConfig` and one cold model alone, with a paired bootstrap between them.
+A champion learns until the first cut-off. A month later the codes are kept, the catalogue has grown, and
+models learn until the second cut-off: cold ones from nothing with the champion's settings, warm ones from the
+champion's weights. How long and how fast they learn was chosen on November; December is read by the defaults
+of `WarmConfig` and one cold model alone, with a paired bootstrap between them.
 """
 
 import argparse
@@ -22,22 +22,20 @@ from data.sources import load as read_source
 from data.split import Window
 from data.windows import time_window
 from flows.config import RunConfig, load
+from flows.warm_config import WarmConfig
 from models.bundle import Bundle
 from models.fitting import Fitted, encode_items, fit_codes, fit_family, use_threads
 from models.recommender import FitData, Recommender
 from models.tokenizers.keep import keep_codes
 from models.translated import Translated
-from models.warm_start import WarmConfig, go_on
+from models.warm_start import go_on
 from validation.evaluate import evaluate
 from validation.report import Report
 from validation.significance import paired_bootstrap
 
 FAMILY, METRIC = "trie-pointer", "ndcg@10"
-CHOSEN_ON = (
-    "2017-10-01",
-    "2017-11-01",
-    "2017-12-01",
-)  # champion learns until, others learn until, asked until
+# the champion learns until the first, the others until the second, asked until the third
+CHOSEN_ON = ("2017-10-01", "2017-11-01", "2017-12-01")
 READ_ON = ("2017-11-01", "2017-12-01", None)
 COLD_EPOCHS = (1, 2, 4)
 TRIED = [WarmConfig(epochs=epochs, rate_share=share) for epochs in (1, 2) for share in (0.2, 0.5, 1.0)]
@@ -156,7 +154,8 @@ def cold(config: RunConfig, month: Month, epochs: int) -> Fitted:
 
 def warm(config: RunConfig, month: Month, how: WarmConfig) -> Fitted:
     """From the champion's weights."""
-    return go_on(month.champion.recommender, month.learn, month.then, how, seed=config.seed)
+    asked: dict[str, Any] = {"epochs": how.epochs, "rate_share": how.rate_share}
+    return go_on(month.champion.recommender, month.learn, month.then, **asked, seed=config.seed)
 
 
 def score(month: Month, fitted: Fitted | None) -> Report:

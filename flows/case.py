@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flows.standings import Contender, Standing
+from flows.standings import Contender, Standing, Warm
 from flows.steps import Artefact
 
 
@@ -20,6 +20,8 @@ class Case:
         lines: every family and the champion, best test metric first.
         drifted: the comparison with the champion's data; None where there was none.
         steps: all steps so far, in their order.
+        start: what the champion's family started from, in words; "" where that is no question.
+        warm: the warm start beside the cold one; None where there was none.
     """
 
     field: Sequence[Contender]
@@ -30,3 +32,5 @@ class Case:
     lines: Sequence[Standing]
     drifted: Artefact | None
     steps: Sequence[Artefact]
+    start: str
+    warm: Warm | None

@@ -15,6 +15,7 @@ from data.sources.config import SourceConfig
 from data.windows import FilterConfig
 from flows.schedule.config import ScheduleConfig
 from flows.tuning_config import TuningConfig
+from flows.warm_config import WarmConfig
 from models.families import FAMILIES
 from models.item_encoders.encoders import EncoderConfig
 from models.item_encoders.tfidf import TfidfConfig
@@ -126,6 +127,7 @@ class RunConfig(Config):
     validation: ValidationConfig = ValidationConfig()
     drift: DriftConfig = DriftConfig()
     churn: ChurnConfig = ChurnConfig()
+    warm: WarmConfig = WarmConfig()
     encoder: EncoderConfig = TfidfConfig()
     tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()
@@ -141,6 +143,15 @@ class RunConfig(Config):
     def at(self, newest: int) -> "RunConfig":
         """The same run with its windows placed in time, see `WindowsConfig.at`."""
         return self.model_copy(update={"windows": self.windows.at(newest)})
+
+    @model_validator(mode="after")
+    def _warm_keeps_codes(self) -> Self:
+        if self.warm.start != "cold" and not self.churn.keep_codes:
+            raise ValueError(
+                "a warm start needs the codes that serve, but got [warm] start = "
+                f"{self.warm.start!r} without [churn] keep_codes = true: set both"
+            )
+        return self
 
     @field_validator("families")
     @classmethod

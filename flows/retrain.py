@@ -1,5 +1,6 @@
 """Retrain: from a source of events to a promoted, or refused, recommender."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,7 +15,8 @@ from flows.context import Context
 from flows.environment import home
 from flows.promotion import pointed
 from flows.recording import recorded
-from flows.standings import Contender, Standing, standings
+from flows.standings import Contender, Standing, Warm, standings
+from flows.start import Start, start_of
 from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
@@ -34,6 +36,8 @@ from flows.tasks.tokenizer import fit_tokenizer
 from flows.tasks.train import bundle_digest, train
 from flows.tasks.tune import tune
 from flows.tasks.validate import pages, previous_of, today, validate
+from flows.tasks.warm_against_cold import rows_of, sentence, warm_against_cold
+from flows.tasks.warm_start import warm_start
 
 Ending = Literal["promoted", "unchanged", "refused"]
 Kept = tuple[Artefact | None, Artefact | None]
@@ -54,6 +58,7 @@ class Outcome:
         run_id: MLflow's parent run.
         report: page about the data.
         page: page about the run.
+        start: what the champion's family started from, and how that compares; empty where cold was asked for.
     """
 
     ending: Ending
@@ -65,6 +70,7 @@ class Outcome:
     run_id: str
     report: str
     page: str
+    start: tuple[str, ...]
 
 
 @flow(name="retrain", flow_run_name="retrain {config_file}")
@@ -89,7 +95,9 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         anew, kept = (None, None), _kept(run, champion)
         codes_then, codes = _codes(run, "valid", past, anew), _codes(run, "test", now, kept)
         audits = [_audit(run, "valid", past, codes_then, anew), _audit(run, "test", now, codes, kept)]
-        field = [_compete(run, family, past, codes_then, now, codes) for family in config.families]
+        start = start_of(config, run.home, champion, snapshot.digest)
+        field = [_compete(run, each, past, codes_then, now, codes, start) for each in config.families]
+        warm = _beside(run, field, now, codes, start)
         best = max(field, key=lambda each: each.valid)
         reigning = None if champion is None else _score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
@@ -103,11 +111,13 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
             checks=checks,
             gate=config.gate,
         )
-        lines = standings(field, reigning, config.gate.metric)
+        lines = standings(field, reigning, config.gate.metric, warm)
         publish(run, field, lines, judged, codes, [past, now], best.family)
         first = [checked, drifted, past, now, codes_then, codes, *audits]
-        steps = [*first, *chain(*(each.steps for each in field)), reigning, *checks, judged]
-        return _deliver(run, Case(field, best, champion, judged, now, lines, drifted, _made(steps)), forced)
+        steps = [*first, *chain(*(each.steps for each in field)), *_of(warm), reigning, *checks, judged]
+        words = start.why
+        case = Case(field, best, champion, judged, now, lines, drifted, _made(steps), words, warm)
+        return _deliver(run, case, forced)
 
 
 def _made(steps: list[Artefact | None]) -> list[Artefact]:
@@ -198,14 +208,25 @@ def _churn(run: Context, champion: Artefact | None, codes: Artefact, window: Art
 
 
 def _compete(
-    run: Context, family: str, past: Artefact, codes_then: Artefact, now: Artefact, codes: Artefact
+    run: Context,
+    family: str,
+    past: Artefact,
+    codes_then: Artefact,
+    now: Artefact,
+    codes: Artefact,
+    start: Start,
 ) -> Contender:
-    """Tune on the validation window, refit on everything before the test, score on the test."""
+    """Tune on the validation window, refit on everything before the test, score on the test.
+
+    A family that goes on from the champion keeps its settings; one trial tells how good these are.
+    """
     config = run.config
+    goes_on = config.warm.start == "warm" and family == start.family
+    settings = start.settings if goes_on else config.families[family]
     every = {
         "run": run,
         "family": family,
-        "settings": config.families[family],
+        "settings": settings,
         "seed": config.seed,
         "threads": config.threads,
     }
@@ -217,8 +238,44 @@ def _compete(
         metric=config.gate.metric,
         **every,
     )
-    trained = train(best=tuned, window=now, codes=codes, **every)
-    return Contender(family, tuned, trained, _score(run, family, trained, now))
+    if goes_on:
+        trained = _go_on(run, start, now, codes)
+    else:
+        trained = train(best=tuned, window=now, codes=codes, **every)
+    return Contender(family, tuned, trained, _score(run, family, trained, now), settings)
+
+
+def _go_on(run: Context, start: Start, now: Artefact, codes: Artefact) -> Artefact:
+    """The champion's family, from the weights that serve."""
+    config = run.config
+    return warm_start(
+        run=run,
+        family=start.family,
+        champion=start.champion,
+        window=now,
+        codes=codes,
+        epochs=config.warm.epochs,
+        rate_share=config.warm.rate_share,
+        seed=config.seed,
+        threads=config.threads,
+    )
+
+
+def _beside(
+    run: Context, field: Sequence[Contender], now: Artefact, codes: Artefact, start: Start
+) -> Warm | None:
+    """The warm start beside the cold one; None where they are not to be compared."""
+    if run.config.warm.start != "compare" or start.champion is None:
+        return None
+    cold = next(each for each in field if each.family == start.family)
+    trained = _go_on(run, start, now, codes)
+    scored = _score(run, cold.family, trained, now)
+    compared = warm_against_cold(run=run, warm=scored, cold=cold.scored, gate=run.config.gate)
+    return Warm(trained, scored, compared, cold)
+
+
+def _of(warm: Warm | None) -> list[Artefact]:
+    return [] if warm is None else [warm.trained, warm.scored, warm.compared]
 
 
 def _score(run: Context, family: str, model: Artefact, window: Artefact) -> Artefact:
@@ -284,4 +341,12 @@ def _deliver(run: Context, case: Case, forced: str) -> Outcome:
     page = conclude(run, case, ending, reasons, tag, proof)
     latency = {} if proof is None else latency_of(proof)
     checked = str(pages(run.home, run.snapshot.digest) / "report.html")
-    return Outcome(ending, best.family, list(case.lines), reasons, latency, tag, run.run_id, checked, page)
+    lines, started = list(case.lines), _start_words(case)
+    return Outcome(ending, best.family, lines, reasons, latency, tag, run.run_id, checked, page, started)
+
+
+def _start_words(case: Case) -> tuple[str, ...]:
+    if case.warm is None:
+        return (case.start,) if case.start else ()
+    rows = rows_of(case.warm.compared, case.warm.trained, case.warm.cold)
+    return case.start, sentence(case.warm.compared, rows)

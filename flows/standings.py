@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flows.plots import Estimate
 from flows.steps import Artefact
@@ -20,6 +21,7 @@ class Contender:
     tuned: Artefact
     trained: Artefact
     scored: Artefact
+    settings: dict[str, Any]
 
     @property
     def steps(self) -> tuple[Artefact, ...]:
@@ -33,12 +35,34 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
+class Warm:
+    """The champion's family once more, from the weights that serve, beside its cold start.
+
+    Attributes:
+        trained: bundle.
+        scored: report.
+        compared: warm minus cold.
+        cold: the same family from nothing.
+    """
+
+    trained: Artefact
+    scored: Artefact
+    compared: Artefact
+    cold: Contender
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        return f"{self.cold.family} warm"
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """One line of the table.
 
     Attributes:
-        name: of the family, or "champion".
-        valid: validation metric; None for the champion, which is not tuned.
+        name: of the family, "champion", or the family's with "warm".
+        valid: validation metric; None for the champion and a warm start, which are not tuned.
         test: metric to mean with its 95 % interval, over all test users.
         fit_seconds: training time; 0.0 where it is not known.
         recommend_seconds: time of all test lists.
@@ -51,8 +75,10 @@ class Standing:
     recommend_seconds: float
 
 
-def standings(contenders: Sequence[Contender], champion: Artefact | None, metric: str) -> list[Standing]:
-    """Every family and the champion, best test metric first."""
+def standings(
+    contenders: Sequence[Contender], champion: Artefact | None, metric: str, warm: Warm | None = None
+) -> list[Standing]:
+    """Every family, the champion and a warm start beside them, best test metric first."""
     lines = [
         Standing(
             each.family,
@@ -66,6 +92,9 @@ def standings(contenders: Sequence[Contender], champion: Artefact | None, metric
     if champion is not None:
         numbers = _estimates("champion", champion)
         lines.append(Standing("champion", None, numbers, 0.0, recommend_seconds(champion)))
+    if warm is not None:
+        numbers, spent = _estimates(warm.name, warm.scored), fit_seconds(warm.trained)
+        lines.append(Standing(warm.name, None, numbers, spent, recommend_seconds(warm.scored)))
     return sorted(lines, key=lambda line: line.test[metric].mean, reverse=True)
 
 

@@ -46,6 +46,8 @@ def show(outcome: "Outcome", console: Console) -> None:
         table.add_row(*row.values(), style="bold green" if row["family"] == outcome.challenger else None)
     console.print(table)
     console.print(plain_words(outcome.challenger))
+    for words in outcome.start:
+        console.print(words, markup=False)
     for reason in outcome.reasons:
         console.print(f"- {reason}", markup=False)  # it may name a section such as [churn]
     for mode, found in outcome.latency.items():

@@ -13,6 +13,7 @@ from flows.plots import Estimate
 from flows.report.page import Light, Section, write_page
 from flows.steps import Artefact
 from flows.tasks.evaluate import summary_of
+from flows.tasks.warm_against_cold import rows_of, sentence
 from validation.verdict import Role
 
 LIGHTS: Mapping[str, Light] = {"promoted": "green", "unchanged": "green", "refused": "amber"}
@@ -44,6 +45,7 @@ def write_report(
     """
     metric, verdict = run.config.gate.metric, read_json(case.judged.file("verdict.json"))
     sections = [_against(verdict, metric), _families(case, metric), _slices(case, metric)]
+    sections += [*_start(case)]
     sections += [*_drift(case.drifted), *_latency(latency), _costs(case, metric, positions)]
     file = run.home.reports / f"{run.run_key}.html"
     write_page(
@@ -98,6 +100,16 @@ def _slices(case: Case, metric: str) -> Section:
     winners = {name: max(means, key=lambda family: means[family]) for name, means in found.items()}
     words = ". ".join(f"{name}: {family}" for name, family in winners.items())
     return Section("Who wins where", f"Best by {metric}. {words}.", plots.by_slice(found, metric=metric))
+
+
+def _start(case: Case) -> list[Section]:
+    if not case.start:
+        return []
+    if case.warm is None:
+        return [Section("What the champion's family started from", case.start)]
+    rows = rows_of(case.warm.compared, case.warm.trained, case.warm.cold)
+    words = f"{case.start} {sentence(case.warm.compared, rows)}"
+    return [Section("Warm start against cold start", words, rows=rows)]
 
 
 def _drift(drifted: Artefact | None) -> list[Section]:

@@ -56,7 +56,7 @@ def plain_words(challenger: str) -> str:
 
 def _family(run: Context, each: Contender, line: Standing) -> None:
     best, run_id = best_of(each.tuned), recording.family_run(run, each.family)
-    settings = run.config.families[each.family] | best["params"]
+    settings = each.settings | best["params"]
     run.tracker.params(run_id, FAMILIES[each.family].config(**settings).model_dump())
     metric = run.config.gate.metric
     run.tracker.metrics(

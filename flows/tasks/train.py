@@ -54,7 +54,7 @@ def train(
             stop_after=found["epochs"] or None,
         )
     seconds = sum(epoch.seconds for epoch in fitted.history) or time.perf_counter() - started
-    bundle.save(_bundle(run, fitted.recommender, learn, open_window(run, window)), draft / "bundle")
+    bundle.save(packed_with(run, fitted.recommender, learn, open_window(run, window)), draft / "bundle")
     write_json(draft / TIMES, {"fit_seconds": seconds})
     checkpoint.unlink(missing_ok=True)
 
@@ -70,7 +70,8 @@ def bundle_digest(trained: Artefact) -> str:
     return bundle.digest(trained.file("bundle"))
 
 
-def _bundle(run: Context, recommender: Recommender, learn: FitData, window: Window) -> Bundle:
+def packed_with(run: Context, recommender: Recommender, learn: FitData, window: Window) -> Bundle:
+    """A recommender with the catalogue and the users of the window that it learned from."""
     lineage = {
         "snapshot": run.snapshot.digest,
         "generation": learn.codes.generation,

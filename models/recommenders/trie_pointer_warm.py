@@ -66,6 +66,6 @@ def _refuse_other_codes(now: CodeTable, before: CodeTable, then: Ints) -> None:
     n_changed = int((now.codes[known] != before.codes[then[known]]).any(axis=1).sum())
     if n_changed:
         raise ValueError(
-            f"A warm start needs the codes that serve, but {n_changed} of {int(known.sum())} items have others: "
-            "keep them ([churn] keep_codes = true), or start cold."
+            f"A warm start needs the codes that serve, but {n_changed} of {int(known.sum())} items have "
+            "others: keep them ([churn] keep_codes = true), or start cold."
         )

@@ -1,6 +1,7 @@
 """What refuses: a gate that nobody passes, data that moved too far, too many new codes; and who overrules."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +129,44 @@ def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):
     assert list(home.glob("work/churn-*/churn.json"))
     code, said = said_by(encore, home, "history")
     assert "but [limits] max_coverage_loss allows" in said  # the first of its reasons
+
+
+def starting(home, start):
+    """The kept run with a start of its own."""
+    return keeping(home, start, ("[churn]", f'[warm]\nstart = "{start}"\n\n[churn]'))
+
+
+def test_a_warm_start_is_shown_beside_the_cold_one(encore, home):
+    code, said = said_by(encore, home, "retrain", starting(home, "compare"))
+    assert code == 3, said
+    assert "Warm start: trie-pointer goes on from bundle" in said
+    assert "Warm minus cold, ndcg@10:" in said
+    assert "trie-pointer warm" in said
+    (found,) = home.glob("work/warm-against-cold-*/difference.json")
+    measured = json.loads(found.read_text())
+    assert measured["difference"] == pytest.approx(measured["warm"] - measured["cold"])
+    assert measured["n"] == 300
+    page = max(home.glob("reports/*.html"), key=lambda file: file.stat().st_mtime)
+    assert "Warm start against cold start" in page.read_text()
+
+
+def test_a_champion_that_started_warm_is_found_again(encore, home):
+    before = json.loads((home / "serving.json").read_text())["bundle"]
+    config = starting(home, "warm")
+    code, said = said_by(encore, home, "promote", config, "--force", "--reason", "warm")
+    assert code == 0, said
+    release = json.loads((home / "serving.json").read_text())
+    lineage = json.loads((Path(release["bundle_path"]) / "bundle.json").read_text())["lineage"]
+    assert (lineage["warm_from"], lineage["warm_in_a_row"]) == (before, "1")
+    code, said = said_by(encore, home, "retrain", config)
+    assert code == 0, said
+    assert "is the champion already" in said
+    assert f"goes on from bundle {before[:12]}" in said
+
+
+def test_after_so_many_warm_starts_the_next_is_cold(encore, home):
+    swap = ("[churn]", '[warm]\nstart = "warm"\nmax_in_a_row = 1\n\n[churn]')
+    more = ("repeats = 0.2", "repeats = 0.2\nseed = 1")
+    code, said = said_by(encore, home, "retrain", keeping(home, "often", swap, more))
+    assert code == 3, said
+    assert "Cold start: 1 champions in a row were warm" in said

@@ -7,15 +7,15 @@ from models.recommender import FitData
 from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, TriePointerModule
 from models.recommenders.trie_pointer_warm import carried_over
 from models.tokenizers.code_table import CodeTable
-from models.warm_start import WarmConfig, can_go_on, go_on
-
-from ..conftest import N_ITEMS, SMALL, circle
+from models.warm_start import can_go_on, go_on
+from tests.models.conftest import N_ITEMS, SMALL, circle
 
 # three items then: (0, 0), (0, 1), (1, 0), each with the digit 0
 BEFORE = CodeTable(np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0]]), (2, 2, 1))
 # now the second and the first, in this order, one beside the first, and one under a prefix of its own
 NOW = CodeTable(np.array([[0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 0]]), (2, 2, 2))
 THEN = np.array([1, 0, -1, -1])
+IDS = np.arange(N_ITEMS)
 
 
 def state_of(codes, fill):
@@ -78,7 +78,7 @@ def test_other_levels_are_refused():
 def test_a_family_that_cannot_go_on_says_which_can(fit_data):
     champion = fit_family("popularity", {}, fit_data, seed=0).recommender
     with pytest.raises(ValueError, match="one of the families trie-pointer, but got popularity"):
-        go_on(champion, fit_data, np.arange(N_ITEMS), WarmConfig(), seed=0)
+        go_on(champion, fit_data, IDS, epochs=1, rate_share=1, seed=0)
     assert not can_go_on("popularity")
 
 
@@ -95,7 +95,7 @@ def champion(fit_data):
 
 
 def test_with_a_rate_of_almost_nothing_the_answers_are_the_champions(champion, fit_data):
-    still = go_on(champion, fit_data, np.arange(N_ITEMS), WarmConfig(epochs=1, rate_share=1e-9), seed=1)
+    still = go_on(champion, fit_data, IDS, epochs=1, rate_share=1e-9, seed=1)
     histories = circle(10, 6, seed=2)
     before, after = (each.recommend(histories, 10) for each in (champion, still.recommender))
     assert np.array_equal(before.items, after.items)
@@ -103,7 +103,7 @@ def test_with_a_rate_of_almost_nothing_the_answers_are_the_champions(champion, f
 
 
 def test_one_epoch_from_the_champion_on_beats_one_epoch_from_nothing(champion, fit_data):
-    warm = go_on(champion, fit_data, np.arange(N_ITEMS), WarmConfig(epochs=1), seed=1)
+    warm = go_on(champion, fit_data, IDS, epochs=1, rate_share=0.5, seed=1)
     cold = fit_family("trie-pointer", SMALL["trie-pointer"] | {"epochs": 1}, fit_data, seed=1)
     assert isinstance(warm.recommender, TriePointer)
     assert len(warm.history) == 1
@@ -118,7 +118,7 @@ def test_a_new_item_can_be_recommended_at_once(champion, fit_data):
     sizes = (*fit_data.codes.sizes[:-1], fit_data.codes.sizes[-1] + n_new)
     grown = FitData(fit_data.events, N_ITEMS + n_new, vectors, fit_data.codes.extend(twins, sizes))
     then = np.concatenate([np.arange(N_ITEMS), [-1] * n_new])
-    warm = go_on(champion, grown, then, WarmConfig(epochs=1), seed=1).recommender
+    warm = go_on(champion, grown, then, epochs=1, rate_share=0.5, seed=1).recommender
     listed = warm.recommend(circle(1, 6, seed=2), N_ITEMS + n_new)
     assert set(range(N_ITEMS + n_new)) == set(listed.items[0].tolist())
     assert np.isfinite(listed.scores).all()
@@ -131,10 +131,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(champion, fit_data,
     def kill(epoch):
         raise Killed
 
-    how, ids = WarmConfig(epochs=2), np.arange(N_ITEMS)
-    whole = go_on(champion, fit_data, ids, how, seed=1).recommender.state()
+    how = {"epochs": 2, "rate_share": 0.5, "seed": 1}
+    whole = go_on(champion, fit_data, IDS, **how).recommender.state()
     file = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Killed):
-        go_on(champion, fit_data, ids, how, seed=1, watch=kill, checkpoint=file)
-    resumed = go_on(champion, fit_data, ids, how, seed=1, checkpoint=file).recommender.state()
+        go_on(champion, fit_data, IDS, **how, watch=kill, checkpoint=file)
+    resumed = go_on(champion, fit_data, IDS, **how, checkpoint=file).recommender.state()
     assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
