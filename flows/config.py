@@ -27,6 +27,7 @@ from validation.drift_config import DriftConfig
 from validation.expectations import ValidationConfig
 from validation.gates import GateConfig
 from validation.limits import LimitsConfig
+from validation.target_slices import SliceConfig
 
 
 class ConfigError(ValueError):
@@ -132,6 +133,7 @@ class RunConfig(Config):
     tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
+    slices: SliceConfig = SliceConfig()
     limits: LimitsConfig = LimitsConfig()
     prove: ProveConfig = ProveConfig()
     schedule: ScheduleConfig = ScheduleConfig()

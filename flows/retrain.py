@@ -286,6 +286,7 @@ def _score(run: Context, family: str, model: Artefact, window: Artefact) -> Arte
         model=model,
         window=window,
         metric=config.gate.metric,
+        slices=config.slices,
         threads=config.threads,
     )
 

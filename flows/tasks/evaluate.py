@@ -16,13 +16,22 @@ from models.recommender import Recommender
 from models.translated import Translated
 from validation.evaluate import evaluate as score
 from validation.report import Report
+from validation.target_slices import SliceConfig, target_slices
 
 REPORT, SUMMARY, TIMES = "report.parquet", "summary.json", "notes/times.json"
 
 
 @step("evaluate", layers=("data", "models", "validation"))
 def evaluate(
-    run: Context, draft: Path, *, family: str, model: Artefact, window: Artefact, metric: str, threads: int
+    run: Context,
+    draft: Path,
+    *,
+    family: str,
+    model: Artefact,
+    window: Artefact,
+    metric: str,
+    slices: SliceConfig,
+    threads: int,
 ) -> None:
     """Leaves report.parquet (a row a user) and summary.json (means with intervals, by slice)."""
     use_threads(threads)
@@ -31,7 +40,8 @@ def evaluate(
     report, _ = score(in_ids_of(packed, held_out), held_out, family=packed.recommender.family, model=digest)
     report.values(metric)  # refuse a metric that is not measured before anything is written
     write_json(draft / TIMES, {"recommend_seconds": report.recommend_seconds})
-    report = replace(report, recommend_seconds=0.0)  # a digest covers what is written here
+    every = report.slices | target_slices(held_out, slices)
+    report = replace(report, recommend_seconds=0.0, slices=every)  # a digest covers what is written here
     report.save(draft / REPORT)
     write_json(draft / SUMMARY, [asdict(row) for row in report.summary()])
 
