@@ -70,10 +70,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(encore: Encore, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(encore: Encore, server: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The smoke run, once for all tests."""
     home = tmp_path_factory.mktemp("finished")
-    process = encore(home, "retrain", str(SMOKE))
+    process = encore(home, "retrain", str(SMOKE), PREFECT_API_URL=server)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     return Finished(home, said, artefacts(home))

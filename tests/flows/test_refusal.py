@@ -1,5 +1,6 @@
 """What refuses: a gate that nobody passes, data that moved too far, too many new codes; and who overrules."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from .conftest import SMOKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MOVING = "valid_days = 1\ntest_days = 1\n"  # cut-offs that move with the data
+
+
+@pytest.fixture(scope="module")
+def encore(encore, server):
+    """All of them on one Prefect server: starting one takes longer than some of these runs."""
+    return functools.partial(encore, PREFECT_API_URL=server)
 
 
 @pytest.fixture(scope="module")
