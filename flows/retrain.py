@@ -13,6 +13,7 @@ from flows.case import Case
 from flows.config import load
 from flows.context import Context
 from flows.environment import home
+from flows.moved import promised_by
 from flows.promotion import pointed
 from flows.recording import recorded
 from flows.standings import Contender, Standing, Warm, standings
@@ -89,7 +90,7 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
     with recorded(config, home(), snapshot, trigger) as run:
         checked = _validate(run)
         champion = champion_of(run.home)
-        drifted = _drift(run)
+        drifted = _drift(run, champion)
         past, now = (_split(run, name) for name in ("valid", "test"))
         # Tuning always learns codes of its own: those that serve may have seen what it is asked about.
         anew, kept = (None, None), _kept(run, champion)
@@ -131,14 +132,22 @@ def _validate(run: Context) -> Artefact:
     return validate(run=run, snapshot=run.snapshot, previous=previous, config=config, day=today())
 
 
-def _drift(run: Context) -> Artefact | None:
+def _drift(run: Context, champion: Artefact | None) -> Artefact | None:
     """None before the first promotion, on the champion's own data, and where these are gone."""
-    release = pointed(run.home.pointer)
+    config, release = run.config, pointed(run.home.pointer)
     before = None if release is None else reference_of(run.home, release.snapshot)
-    if before is None or before.digest == run.snapshot.digest:
+    if champion is None or before is None or before.digest == run.snapshot.digest:
         return None
-    reference = Artefact(str(before.path), before.digest)
-    return drift(run=run, snapshot=run.snapshot, reference=reference, config=run.config.drift)
+    return drift(
+        run=run,
+        snapshot=run.snapshot,
+        reference=Artefact(str(before.path), before.digest),
+        champion=champion,
+        promised=promised_by(run.home, champion.digest, config.gate.metric),
+        gate=config.gate,
+        filters=config.filters,
+        config=config.drift,
+    )
 
 
 def _split(run: Context, name: str) -> Artefact:

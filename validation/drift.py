@@ -60,8 +60,13 @@ def drift(reference: Snapshot, current: Snapshot, config: DriftConfig) -> list[M
     found = [_columns(before, now, config.columns), _volume(before, now, config)]
     if before.events.height and now.events.height:
         found += _behaviour(before, now, config)
+    return by_level(found)
+
+
+def by_level(measures: Iterable[Measure]) -> list[Measure]:
+    """Those first that call for the most, otherwise in the order in which they came."""
     order = [Level.ALERT, Level.RETRAIN, Level.FINE]
-    return sorted(found, key=lambda each: order.index(each.level))
+    return sorted(measures, key=lambda each: order.index(each.level))
 
 
 def level_of(measures: Iterable[Measure]) -> Level:

@@ -52,6 +52,10 @@ class DriftConfig(Config):
     new_items: Limits = Field(
         default=Limits(retrain=0.05, alert=0.5), description="Share of events on items not known before."
     )
+    live: Limits = Field(
+        default=Limits(retrain=0.1),
+        description="Relative loss of the champion's metric on events that came since, beyond chance.",
+    )
     new_words: Limits = Field(
         default=Limits(retrain=0.3, alert=0.9), description="Share of new items' words not known before."
     )

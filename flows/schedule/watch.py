@@ -12,10 +12,11 @@ from flows.environment import Home, home
 from flows.events import tell
 from flows.files import read_json, write_json
 from flows.last_run import LastRun, is_running, last_run
+from flows.moved import moved, promised_by
 from flows.promotion import pointed
 from flows.tasks.drift import reference_of, write_page
 from flows.tasks.ingest import ingest
-from validation.drift import drift, level_of
+from validation.drift import level_of
 from validation.drift_config import Level
 
 
@@ -81,9 +82,18 @@ def look(config: RunConfig, here: Home, snapshot: Snapshot) -> Seen:
 def _drift(config: RunConfig, here: Home, snapshot: Snapshot) -> Seen:
     release = pointed(here.pointer)
     before = None if release is None else reference_of(here, release.snapshot)
-    if before is None or before.digest == snapshot.digest:
+    if release is None or before is None or before.digest == snapshot.digest:
         return Seen(Finding.NOTHING, "Nothing to compare with.")
-    measures = drift(before, snapshot, config.drift)
+    promised = promised_by(here, release.bundle, config.gate.metric)
+    measures = moved(
+        before,
+        snapshot,
+        Path(release.bundle_path),
+        promised,
+        gate=config.gate,
+        filters=config.filters,
+        config=config.drift,
+    )
     level = level_of(measures)
     if level is Level.FINE:
         return Seen(Finding.NOTHING, "The data are like the champion's.")

@@ -6,30 +6,44 @@ from typing import Any
 
 from data.errors import DataError
 from data.snapshot import Snapshot, open_snapshot
+from data.windows import FilterConfig
 from flows.context import Context
 from flows.environment import Home
 from flows.files import write_json
+from flows.moved import moved
 from flows.steps import Artefact, step
 from flows.tasks.validate import pages
 from validation.drift import Measure, level_of
-from validation.drift import drift as measure
 from validation.drift_config import DriftConfig, Level
 from validation.drift_report import plain, write_report
+from validation.gates import GateConfig
 
 
 class DriftAlert(ValueError):
     """The data moved so far that a person should look first; the message names the measures and the page."""
 
 
-@step("drift", layers=("data", "validation"))
-def drift(run: Context, draft: Path, *, snapshot: Artefact, reference: Artefact, config: DriftConfig) -> None:
+@step("drift", layers=("data", "models", "validation"))
+def drift(
+    run: Context,
+    draft: Path,
+    *,
+    snapshot: Artefact,
+    reference: Artefact,
+    champion: Artefact,
+    promised: float | None,
+    gate: GateConfig,
+    filters: FilterConfig,
+    config: DriftConfig,
+) -> None:
     """Leaves measures.json and measures.md; the page lies in var/validation/ and in MLflow.
 
     Raises:
         DriftAlert: a measure reached its alert limit, and `config.stop` says so.
     """
     now, before = open_snapshot(Path(snapshot.path)), open_snapshot(Path(reference.path))
-    measures = measure(before, now, config)
+    folder = champion.file("bundle")
+    measures = moved(before, now, folder, promised, gate=gate, filters=filters, config=config)
     page = write_page(run.home, before, now, measures)
     run.tracker.file(run.run_id, page)
     if config.stop and level_of(measures) is Level.ALERT:
