@@ -39,6 +39,9 @@ class GateConfig(Config):
     promote_when: list[Literal["better", "not worse"]] = Field(
         default=["better"], description="Outcomes against the champion that promote."
     )
+    alert_when: list[Literal["better", "not worse", "worse", "not enough evidence"]] = Field(
+        default=[], description="Outcomes that call a person, whatever else happens; a refusal has an alarm."
+    )
     slice_margin: float = Field(
         default=0.05, ge=0, lt=1, description="Relative loss that the users of a slice may suffer."
     )

@@ -15,6 +15,7 @@ from flows.recording import cost_metrics
 from flows.report.run_report import write_report
 from flows.standings import markdown
 from flows.steps import Artefact
+from flows.tasks.judge import verdict_of
 from flows.tasks.prove import latency_of
 
 REPORTS = "report"
@@ -36,4 +37,6 @@ def conclude(
     create_link_artifact(page.as_uri(), f"{ending}: the report", key=REPORTS, description=reasons[0])
     facts = {"reason": reasons[0], "family": case.best.family, "bento": tag, "run": tracker.page(run.run_id)}
     tell(run.config.name, ending, facts)
+    if verdict_of(case.judged).outcome in run.config.gate.alert_when:
+        tell(run.config.name, "alert", facts)
     return str(page)

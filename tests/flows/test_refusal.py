@@ -2,6 +2,8 @@
 
 import functools
 import json
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -102,8 +104,21 @@ def keeping(home, name, *swaps):
     return strict(home, name, (others, ""), kept, ("n_items = 40", "n_items = 44"), *swaps)
 
 
-def test_codes_that_serve_are_kept_while_the_catalogue_grows(encore, home):
-    code, said = said_by(encore, home, "retrain", keeping(home, "kept"))
+def alerts_on(server):
+    """Reasons of the alerts that a Prefect server knows of."""
+    asked = json.dumps({"filter": {"event": {"name": ["encore.alert"]}}}).encode()
+    request = urllib.request.Request(f"{server}/events/filter", asked, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return [each["payload"]["reason"] for each in json.load(answer)["events"]]
+
+
+def test_codes_that_serve_are_kept_while_the_catalogue_grows(encore, home, server):
+    alert = ("min_users = 100000", 'min_users = 100000\nalert_when = ["not enough evidence"]')
+    code, said = said_by(encore, home, "retrain", keeping(home, "kept", alert))
+    deadline = time.monotonic() + 30  # the server writes events behind its answers
+    while not (reasons := alerts_on(server)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert ["Only 300 users" in reason for reason in reasons] == [True]
     assert code == 3, said
     assert "Only 300 users were measured" in said
     assert "max_items" not in said
