@@ -4,7 +4,8 @@
     python -m benchmarks.retrain_cost --config configs/smoke.toml --out smoke.json
 
 Learning is what a script without Encore would do as well: reading, fitting, tuning, scoring. Upkeep is the
-rest: Prefect, MLflow (calls within a step included), packaging, the proof and the promotion.
+rest: Prefect, MLflow (calls within a step included), packaging, the proof and the promotion. Upkeep hardly
+grows with the time that learning takes, so its share of a run of half an hour is given too.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from benchmarks.serving_load import processor
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "retrain_cost.json"
-LIMITS = {"minutes": 12, "gib": 6, "upkeep_share": 0.25}
+LIMITS = {"minutes": 12, "gib": 6, "upkeep_share": 0.25, "upkeep_share_of_half_an_hour": 0.05}
 UPKEEP_STEPS = ("prove",)
 TRACKED = ("open", "close", "close_children", "params", "metrics", "tag", "note", "data", "figures", "file")
 TRACKED += ("folder", "register", "point")
@@ -119,6 +120,7 @@ def measure(config: Path, home: Path) -> dict[str, Any]:
         "peak_gib": round(memory.finish(), 2),
         "upkeep_seconds": round(total - learning, 1),
         "upkeep_share": round((total - learning) / total, 3),
+        "upkeep_share_of_half_an_hour": round((total - learning) / 1800, 3),
         "mlflow_seconds": round(mlflow_seconds, 1),
         "steps": steps,
         "ending": outcome.ending,
