@@ -153,13 +153,27 @@ def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):
     assert "but [limits] max_coverage_loss allows" in said  # the first of its reasons
 
 
-def starting(home, start):
+def starting(home, start, *swaps):
     """The kept run with a start of its own."""
-    return keeping(home, start, ("[churn]", f'[warm]\nstart = "{start}"\n\n[churn]'))
+    sections = f'[drift]\nstop = false\n\n[warm]\nstart = "{start}"\n\n[churn]'
+    return keeping(home, start, ("[churn]", sections), *swaps)
 
 
-def test_a_warm_start_is_shown_beside_the_cold_one(encore, home):
-    code, said = said_by(encore, home, "retrain", starting(home, "compare"))
+LATER = ("length = 72", "length = 96")
+
+
+def test_a_champion_that_cannot_go_on_is_followed_by_a_cold_start(encore, home):
+    assert json.loads((home / "serving.json").read_text())["family"] == "transitions"
+    code, said = said_by(
+        encore, home, "promote", starting(home, "compare"), "--force", "--reason", "a network"
+    )
+    assert code == 0, said
+    assert "Cold start: the champion's family, transitions" in said
+    assert json.loads((home / "serving.json").read_text())["family"] == "trie-pointer"
+
+
+def test_a_day_later_a_warm_start_is_shown_beside_the_cold_one(encore, home):
+    code, said = said_by(encore, home, "retrain", starting(home, "compare", LATER))
     assert code == 3, said
     assert "Warm start: trie-pointer goes on from bundle" in said
     assert "Warm minus cold, ndcg@10:" in said
@@ -174,7 +188,7 @@ def test_a_warm_start_is_shown_beside_the_cold_one(encore, home):
 
 def test_a_champion_that_started_warm_is_found_again(encore, home):
     before = json.loads((home / "serving.json").read_text())["bundle"]
-    config = starting(home, "warm")
+    config = starting(home, "warm", LATER)
     code, said = said_by(encore, home, "promote", config, "--force", "--reason", "warm")
     assert code == 0, said
     release = json.loads((home / "serving.json").read_text())
@@ -184,11 +198,3 @@ def test_a_champion_that_started_warm_is_found_again(encore, home):
     assert code == 0, said
     assert "is the champion already" in said
     assert f"goes on from bundle {before[:12]}" in said
-
-
-def test_after_so_many_warm_starts_the_next_is_cold(encore, home):
-    swap = ("[churn]", '[warm]\nstart = "warm"\nmax_in_a_row = 1\n\n[churn]')
-    more = ("repeats = 0.2", "repeats = 0.2\nseed = 1")
-    code, said = said_by(encore, home, "retrain", keeping(home, "often", swap, more))
-    assert code == 3, said
-    assert "Cold start: 1 champions in a row were warm" in said
