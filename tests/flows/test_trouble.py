@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,6 +69,13 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@contextmanager
+def both_servers(home, ports):
+    """Prefect's and MLflow's server, as a run is told where they are."""
+    with prefect_server(home, ports[0]) as prefect, mlflow_server(home, ports[1]) as mlflow:
+        yield {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
+
+
 @pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount")
 def test_a_disk_that_was_full_and_got_larger(small_disk, finished, encore, server):
     home, resize = small_disk
@@ -99,15 +106,13 @@ def test_databases_that_somebody_else_holds_for_a_while(finished, encore, server
 def test_servers_that_are_away_for_a_while(finished, encore, tmp_path):
     servers, ports = Home(tmp_path / "servers"), (free_port(), free_port())
     home = tmp_path / "home"
-    prefect, mlflow = prefect_server(servers, ports[0]), mlflow_server(servers, ports[1])
-    own = {"MLFLOW_TRACKING_URI": mlflow.__enter__(), "PREFECT_API_URL": f"{prefect.__enter__()}/api"}
-    process = encore(home, "retrain", str(SMOKE), **own)
-    appears(home, "work/tune-transitions-*", process)
-    mlflow.__exit__(None, None, None)
-    prefect.__exit__(None, None, None)
+    own = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0.5"}  # the default waits four minutes in all
+    with both_servers(servers, ports) as urls:
+        process = encore(home, "retrain", str(SMOKE), **own, **urls)
+        appears(home, "work/tune-popularity-*", process)
     time.sleep(AWAY_SECONDS)
-    with prefect_server(servers, ports[0]), mlflow_server(servers, ports[1]):
+    assert process.poll() is None, process.communicate()[0]
+    with both_servers(servers, ports):
         said, _ = process.communicate(timeout=400)
-        print(process.returncode, said)
-        ends(encore, home, **own)
-        assert_as_undisturbed(home, finished)
+        assert process.returncode == 0, said
+    assert_as_undisturbed(home, finished)
