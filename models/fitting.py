@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -12,7 +12,7 @@ from data.interactions import Interactions
 from models.families import FAMILIES
 from models.item_encoders.collaborative import encode_collaborative
 from models.item_encoders.encoders import EncoderConfig, encode
-from models.recommender import Epoch, FitData, Floats, Recommender, Watcher
+from models.recommender import Arrays, Epoch, FitData, Floats, Recommender, Watcher
 from models.tokenizers.kinds import TOKENIZERS, TokenizerConfig
 from models.tokenizers.letter import LetterConfig
 from models.tokenizers.store import ItemCodes
@@ -34,6 +34,43 @@ class Fitted:
     epochs: int
     history: tuple[Epoch, ...]
     found: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was fitted as plain values, for another process.
+
+    Attributes:
+        family: key of FAMILIES.
+        config: the recommender's settings.
+        state: everything that it learned.
+        epochs, history, found: as in `Fitted`.
+    """
+
+    family: str
+    config: dict[str, Any]
+    state: Arrays
+    epochs: int
+    history: tuple[Epoch, ...]
+    found: dict[str, Any]
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> Self:
+        """Pack."""
+        recommender = fitted.recommender
+        config, state = recommender.config.model_dump(mode="json"), recommender.state()
+        return cls(recommender.family, config, state, fitted.epochs, fitted.history, fitted.found)
+
+    def fitted(self) -> Fitted:
+        """Unpack."""
+        family = FAMILIES[self.family]
+        recommender = family.recommender.from_state(family.config(**self.config), self.state)
+        return Fitted(recommender, self.epochs, self.history, self.found)
+
+
+def can_share(family: str) -> bool:
+    """Whether several processes can train one model of this family together (`data_parallel`)."""
+    return getattr(FAMILIES[family].recommender, "shared", False)
 
 
 def use_threads(n: int) -> None:

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from data.interactions import Interactions, Ints
+from models.data_parallel import train
 from models.decoding.exact import top_items
 from models.decoding.trie_beam import trie_beam
 from models.heads.item_tables import InputTable, NodeTable
@@ -39,7 +40,7 @@ from models.sequence.mixers.attention import CausalAttention
 from models.sequence.recurrence import FEATURES, Recurrence
 from models.sequence.trunk import Trunk
 from models.tokenizers.code_table import CodeTable
-from models.training import TrainConfig, Trained, train
+from models.training import TrainConfig, Trained
 
 ROWS_PER_PASS = 64  # users scored together; only speed depends on it
 
@@ -136,6 +137,7 @@ class TriePointer:
     """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
 
     family: ClassVar[str] = "trie-pointer"
+    shared: ClassVar[bool] = True  # several processes can train one, see `data_parallel`
 
     def __init__(self, config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> None:
         self.config, self.codes = config, codes
@@ -154,7 +156,7 @@ class TriePointer:
         checkpoint: Path | None = None,
         stop_after: int | None = None,
     ) -> tuple[Self, Trained]:
-        """Train on every next basket of every user; arguments as in `training.train`."""
+        """Train on every next basket of every user; arguments as in `data_parallel.train`."""
         module, batches = _untrained(config, data, seed)
         trained = train(
             module,
