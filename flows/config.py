@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.sources.config import SourceConfig
 from data.windows import FilterConfig
+from flows.compute_config import ComputeConfig
 from flows.schedule.config import ScheduleConfig
 from flows.tuning_config import TuningConfig
 from flows.warm_config import WarmConfig
@@ -129,6 +130,7 @@ class RunConfig(Config):
     drift: DriftConfig = DriftConfig()
     churn: ChurnConfig = ChurnConfig()
     warm: WarmConfig = WarmConfig()
+    compute: ComputeConfig = ComputeConfig()
     encoder: EncoderConfig = TfidfConfig()
     tokenizer: TokenizerConfig = ResidualKMeansConfig()
     tuning: TuningConfig = TuningConfig()
@@ -140,7 +142,8 @@ class RunConfig(Config):
 
     def of_result(self) -> Self:
         """The same run without what no number depends on."""
-        return self.model_copy(update={"schedule": ScheduleConfig()})
+        anywhere = self.compute.model_copy(update={"ray": ""})
+        return self.model_copy(update={"schedule": ScheduleConfig(), "compute": anywhere})
 
     def at(self, newest: int) -> "RunConfig":
         """The same run with its windows placed in time, see `WindowsConfig.at`."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 HOME_VARIABLE = "ENCORE_HOME"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 STUDIES_VARIABLE = "ENCORE_STUDIES_URL"
@@ -18,6 +20,7 @@ FILES_VARIABLE = "ENCORE_FILES_URL"
 PREFECT_VARIABLE = "PREFECT_API_URL"
 WHO_VARIABLE = "ENCORE_WHO"
 ALARMS_VARIABLE = "ENCORE_ALARMS"
+GLOO_VARIABLE = "GLOO_SOCKET_IFNAME"
 LAYERS = ("data", "models", "validation", "serving", "flows")
 
 SWITCHES: Mapping[str, str] = {
@@ -32,7 +35,9 @@ SWITCHES: Mapping[str, str] = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LAYERS),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the default of 20 s fails on a busy machine
+    "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "false",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # else each rank says that it looked for unused parameters
 }
 
 
@@ -158,6 +163,13 @@ def prefect_url() -> str | None:
 def use_prefect(url: str) -> None:
     """Let this process, before Prefect is imported, and its children use the server at `url`."""
     os.environ[PREFECT_VARIABLE] = url
+
+
+def talk_at(address: str) -> None:
+    """Let processes that train together meet on the network that has `address`, unless a network is named."""
+    for network, places in psutil.net_if_addrs().items():
+        if address in {place.address for place in places}:
+            os.environ.setdefault(GLOO_VARIABLE, network)
 
 
 def hush() -> None:

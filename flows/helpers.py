@@ -48,11 +48,11 @@ def helped(n: int, function: Callable[..., None], **arguments: Any) -> Iterator[
 
 
 def _help(function: Callable[..., None], arguments: dict[str, Any]) -> None:
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=follow_parent, daemon=True).start()
     function(**arguments)
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """End at once when the parent is gone: killed with SIGKILL, it could not tell."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -16,6 +16,7 @@ from flows.environment import home
 from flows.moved import promised_by
 from flows.promotion import pointed
 from flows.recording import recorded
+from flows.shared_fit import processes_for
 from flows.standings import Contender, Standing, Warm, standings
 from flows.start import Start, start_of
 from flows.steps import Artefact
@@ -250,7 +251,8 @@ def _compete(
     if goes_on:
         trained = _go_on(run, start, now, codes)
     else:
-        trained = train(best=tuned, window=now, codes=codes, **every)
+        processes = processes_for(family, config.compute.processes)
+        trained = train(best=tuned, window=now, codes=codes, processes=processes, **every)
     return Contender(family, tuned, trained, _score(run, family, trained, now), settings)
 
 

@@ -20,6 +20,7 @@ OWNERS = {
     "prefect": {"flows"},
     "mlflow": {"flows"},
     "optuna": {"flows"},
+    "ray": {"flows"},
     "typer": {"flows"},
 }
 MODULES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]

@@ -9,6 +9,8 @@ from data.split import Window
 from flows.context import Context
 from flows.files import read_json, write_json
 from flows.progress import epochs_of
+from flows.ray_job import RayJob
+from flows.shared_fit import Fit, fit_together, ran_on
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
@@ -16,11 +18,12 @@ from flows.tasks.tune import best_of
 from models import bundle
 from models.bundle import Bundle
 from models.families import FAMILIES
-from models.fitting import fit_family, use_threads
+from models.fitting import can_share
 from models.recommender import FitData, Recommender
 
 CHECKPOINT = "checkpoint.safetensors"
 TIMES = "notes/times.json"
+RAN_ON = "notes/ran_on.json"
 
 
 @step("train", layers=("data", "models"), resumable=True)
@@ -35,27 +38,28 @@ def train(
     codes: Artefact,
     seed: int,
     threads: int,
+    processes: int,
 ) -> None:
-    """Leaves bundle/. Trains for as many epochs as were best in tuning; a killed training is resumed."""
-    use_threads(threads)
+    """Leaves bundle/. Trains for as many epochs as were best in tuning; a killed training is resumed.
+
+    `processes` train together, each with `threads`; where they run, `[compute] ray`, changes no number.
+    """
     found, learn = best_of(best), fit_data(run, window, codes)
     checkpoint = draft / "notes" / CHECKPOINT
     checkpoint.parent.mkdir(exist_ok=True)
     started = time.perf_counter()
     chosen = settings | found["params"]
+    fit = Fit(family, chosen, seed, threads, found["epochs"] or None)
     with epochs_of(family, None, FAMILIES[family].config(**chosen)) as bar:
-        fitted = fit_family(
-            family,
-            chosen,
-            learn,
-            seed=seed,
-            watch=bar,
-            checkpoint=checkpoint,
-            stop_after=found["epochs"] or None,
-        )
+        if run.config.compute.ray and can_share(family):
+            job = RayJob(run, fit, window, codes, processes, run.config.compute.ray)
+            fitted = job.submit(watch=bar, checkpoint=checkpoint)
+        else:
+            fitted = fit_together(fit, learn, processes=processes, watch=bar, checkpoint=checkpoint)
     seconds = sum(epoch.seconds for epoch in fitted.history) or time.perf_counter() - started
     bundle.save(packed_with(run, fitted.recommender, learn, open_window(run, window)), draft / "bundle")
     write_json(draft / TIMES, {"fit_seconds": seconds})
+    write_json(draft / RAN_ON, ran_on(run.config.compute, family, processes))
     checkpoint.unlink(missing_ok=True)
 
 

@@ -1,11 +1,13 @@
 """Warm start: the champion's family, trained on from the weights that serve; the result is a bundle."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 from flows.context import Context
 from flows.files import write_json
 from flows.progress import training_bar
+from flows.shared_fit import TRAINED_ALONE
 from flows.start import IN_A_ROW, WARM_FROM, in_a_row
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
@@ -14,6 +16,8 @@ from flows.tasks.train import CHECKPOINT, TIMES, packed_with
 from models import bundle
 from models.fitting import use_threads
 from models.warm_start import go_on
+
+logger = logging.getLogger(__name__)
 
 
 @step("warm-start", layers=("data", "models"), resumable=True)
@@ -30,8 +34,10 @@ def warm_start(
     seed: int,
     threads: int,
 ) -> None:
-    """Leaves bundle/, as `train` does; a killed training is resumed."""
+    """Leaves bundle/, as `train` does, by one process; a killed training is resumed."""
     use_threads(threads)
+    if run.config.compute.processes > 1:
+        logger.warning(TRAINED_ALONE, "warm-start", run.config.compute.processes, "it is short")
     before, learn = bundle.load(champion.file("bundle")), fit_data(run, window, codes)
     here = open_window(run, window)
     checkpoint = draft / "notes" / CHECKPOINT

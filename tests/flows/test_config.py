@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.compute_config import ComputeConfig
 from flows.config import ConfigError, load
 from models.tokenizers.product import ProductConfig
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
@@ -93,3 +94,16 @@ def test_a_mistake_names_file_and_key(tmp_path, bad, line):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"nope\.toml: a run needs a TOML file, but there is none"):
         load(tmp_path / "nope.toml")
+
+
+def test_several_processes_change_the_result_and_where_they_run_does_not(tmp_path):
+    config = load(written(tmp_path, GOOD + '[compute]\nprocesses = 2\nray = "10.0.0.1:6379"\n'))
+    assert type(config)(**config.model_dump(mode="json")) == config
+    assert config.of_result().compute == ComputeConfig(processes=2)
+    assert load(written(tmp_path, GOOD)).compute == ComputeConfig(processes=1, ray="")
+
+
+@pytest.mark.parametrize("wrong", ['ray = "ray://10.0.0.1:10001"', 'ray = "10.0.0.1"', "processes = 0"])
+def test_what_is_no_cluster_and_no_number_is_refused(tmp_path, wrong):
+    with pytest.raises(ConfigError, match=r"run\.toml: compute\."):
+        load(written(tmp_path, GOOD + f"[compute]\n{wrong}\n"))
