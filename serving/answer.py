@@ -73,6 +73,10 @@ class Answerer:
     def _row_of(self) -> dict[str, int]:
         return {key: row for row, key in enumerate(self.bundle.user_keys)}
 
+    def knows(self, request: RecommendRequest) -> bool:
+        """Whether the request can be answered: by history always, by user where the bundle has the user."""
+        return request.user is None or request.user in self._row_of
+
     def recommend(self, requests: Sequence[RecommendRequest]) -> list[RecommendResponse]:
         """Answer all of `requests`, in their order.
 

@@ -1,6 +1,8 @@
 """Answer log: what was asked and answered, a line each, so that any answer can be traced and made again.
 
 Kept only where ENCORE_ANSWERS names a folder: a line holds what the caller sent, user key and history too.
+Files are `answers-DAY.jsonl`, `answers-DAY.1.jsonl`...: one a day (UTC) and a further one for each
+`PART_BYTES`; `mirrored-DAY.jsonl` has what a shadow would have answered. Old ones are deleted.
 """
 
 import json
@@ -8,61 +10,190 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from serving.schemas import RecommendRequest, RecommendResponse
 
 logger = logging.getLogger(__name__)
 
-PATTERN = "answers-*.jsonl"
+Kind = Literal["answers", "mirrored"]
+PART_BYTES = 64_000_000
+DAY_SECONDS = 86_400
 
 
 class AnswerLog:
-    """One file a day (UTC) in a folder; lines of several processes do not mix."""
+    """Files in a folder; lines of several processes do not mix.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made if missing.
+        days: files of days before so many are deleted; None keeps them.
+        megabytes: above this the oldest files are deleted; None for no limit. A file that is being written to
+            is never deleted, so there may be `PART_BYTES` more.
+    """
+
+    def __init__(self, folder: Path, days: int | None = None, megabytes: int | None = None) -> None:
         self.folder = folder
+        self._days = days
+        self._bytes = None if megabytes is None else megabytes * 1_000_000
+        self._open: dict[Kind, tuple[str, Path]] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._tidy(time.time())
 
-    def note(self, request: RecommendRequest, response: RecommendResponse) -> RecommendResponse:
-        """Keep a line; returns the response with the id that names it.
+    def note(
+        self, request: RecommendRequest, response: RecommendResponse, trial: dict[str, Any] | None = None
+    ) -> RecommendResponse:
+        """Keep a line; returns the response with the id that names it and begins with its day.
 
         A disk that is full costs the line and its id, not the answer.
+
+        Args:
+            request: as it came.
+            response: as it was made.
+            trial: what is known of it in a trial, None outside one.
         """
-        name, now = uuid.uuid4().hex, time.time()
-        line = {
-            "id": name,
-            "when": now,
-            "bundle": response.lineage.bundle,
-            "bento": response.lineage.bento,
-            "request": request.model_dump(exclude_defaults=True),
-            "items": [each.item for each in response.items],
-            "scores": [each.score for each in response.items],
-        }
+        now = time.time()
+        name = f"{_day(now).replace('-', '')}-{uuid.uuid4().hex}"
+        line = {"id": name, **_heading(now, response), "request": request.model_dump(exclude_defaults=True)}
+        line |= _list(response) | ({} if trial is None else {"trial": trial})
+        return response.model_copy(update={"id": name}) if self._kept("answers", line, now) else response
+
+    def note_mirror(self, of: str, response: RecommendResponse, latency_ms: float) -> None:
+        """Keep what a shadow would have answered instead of the answer `of`."""
+        now = time.time()
+        line = {"of": of, **_heading(now, response), **_list(response), "latency_ms": latency_ms}
+        self._kept("mirrored", line, now)
+
+    def note_failed_mirror(self, of: str, error: str) -> None:
+        """Keep that a shadow had no answer."""
+        now = time.time()
+        self._kept("mirrored", {"of": of, "when": now, "error": error}, now)
+
+    def _kept(self, kind: Kind, line: dict[str, Any], now: float) -> bool:
         try:
-            self._append(json.dumps(line, ensure_ascii=False) + "\n", now)
+            self._append(kind, json.dumps(line, ensure_ascii=False) + "\n", now)
         except OSError as error:
             logger.error("event=answer_not_kept reason=%s", error)
-            return response
-        return response.model_copy(update={"id": name})
+            return False
+        return True
 
-    def _append(self, line: str, now: float) -> None:
-        day = time.strftime("%Y-%m-%d", time.gmtime(now))
-        file = self.folder / PATTERN.replace("*", day)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def _append(self, kind: Kind, line: str, now: float) -> None:
+        handle = os.open(self._file(kind, now), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(handle, line.encode())
+            if os.fstat(handle).st_size >= PART_BYTES:
+                del self._open[kind]
         finally:
             os.close(handle)
+
+    def _file(self, kind: Kind, now: float) -> Path:
+        """The file that is written to: today's first that is not full."""
+        day = _day(now)
+        known = self._open.get(kind)
+        if known is not None and known[0] == day:
+            return known[1]
+        self._tidy(now)
+        number, file = 0, self.folder / f"{kind}-{day}.jsonl"
+        while file.exists() and file.stat().st_size >= PART_BYTES:
+            number += 1
+            file = self.folder / f"{kind}-{day}.{number}.jsonl"
+        self._open[kind] = (day, file)
+        return file
+
+    def _tidy(self, now: float) -> None:
+        """Delete what is too old, then the oldest of what is too much."""
+        first = "" if self._days is None else _day(now - self._days * DAY_SECONDS)
+        kept = []
+        for file in _files(self.folder, "*"):
+            if day_of(file) < first:
+                _delete(file)
+            else:
+                kept.append(file)
+        if self._bytes is None:
+            return
+        sizes = [file.stat().st_size for file in kept]
+        total, newest = sum(sizes), {file for _, file in self._open.values()}
+        for file, size in zip(kept, sizes, strict=True):
+            if total > self._bytes and file not in newest:
+                _delete(file)
+                total -= size
 
 
 def find(folder: Path, name: str) -> dict[str, Any] | None:
     """The line of an answer, newest day first; None where there is none."""
-    for file in sorted(folder.glob(PATTERN), reverse=True):
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                if f'"{name}"' in line and json.loads(line)["id"] == name:
-                    found: dict[str, Any] = json.loads(line)
-                    return found
+    pattern = f"answers-{day}*" if (day := day_in(name)) else "answers-*"
+    for file in reversed(_files(folder, pattern)):
+        for line in _lines(file, f'"{name}"'):
+            if line["id"] == name:
+                return line
     return None
+
+
+def lines(folder: Path, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Every kept line of a kind, oldest file first."""
+    for file in _files(folder, f"{kind}-*"):
+        yield from _lines(file, "")
+
+
+def day_in(name: str) -> str | None:
+    """The day (UTC) that the id of an answer begins with; None for one of an earlier version."""
+    digits, dash, _ = name.partition("-")
+    if not dash or len(digits) != 8 or not digits.isdecimal():
+        return None
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
+def first_day(folder: Path) -> str | None:
+    """The oldest day of which answers are kept; None where there are none."""
+    files = _files(folder, "answers-*")
+    return day_of(files[0]) if files else None
+
+
+def day_of(file: Path) -> str:
+    """The day of a file: 2026-11-25."""
+    return file.name.partition("-")[2].partition(".")[0]
+
+
+def _lines(file: Path, having: str) -> Iterator[dict[str, Any]]:
+    """Lines that hold `having`; one that was cut off by a full disk is passed over."""
+    with file.open(encoding="utf-8", errors="replace") as text:
+        for line in text:
+            if having in line and line.endswith("}\n"):
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    logger.warning("event=answer_line_damaged file=%s", file)
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Files by day, then part."""
+    return sorted(folder.glob(f"{pattern}.jsonl"), key=lambda file: (day_of(file), _part_of(file)))
+
+
+def _part_of(file: Path) -> int:
+    middle = file.name.split(".")[1]
+    return int(middle) if middle.isdecimal() else 0
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)  # another process of the folder may have been first
+        logger.info("event=answers_deleted file=%s", file)
+    except OSError as error:
+        logger.error("event=answers_not_deleted file=%s reason=%s", file, error)
+
+
+def _heading(now: float, response: RecommendResponse) -> dict[str, Any]:
+    return {"when": now, "bundle": response.lineage.bundle, "bento": response.lineage.bento}
+
+
+def _list(response: RecommendResponse) -> dict[str, Any]:
+    return {
+        "items": [each.item for each in response.items],
+        "scores": [each.score for each in response.items],
+    }
+
+
+def _day(now: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(now))

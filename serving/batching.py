@@ -47,6 +47,8 @@ class MicroBatcher(Generic[Asked, Answered]):
         self._config = config
         self._queue: asyncio.Queue[_Waiting[Asked, Answered]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
+        self._n_open = 0
+        self._nobody_waits = asyncio.Event()
 
     async def ask(self, asked: Asked) -> Answered:
         """The answer to one request.
@@ -58,7 +60,19 @@ class MicroBatcher(Generic[Asked, Answered]):
             self._worker = asyncio.create_task(self._work())
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(asked, answer))
-        return await answer
+        self._n_open += 1
+        try:
+            return await answer
+        finally:
+            self._n_open -= 1
+            if not self._n_open:
+                self._nobody_waits.set()
+
+    async def idle(self) -> None:
+        """Return once nobody waits for an answer."""
+        while self._n_open:
+            self._nobody_waits.clear()
+            await self._nobody_waits.wait()
 
     async def close(self) -> None:
         """Stop gathering; requests that still wait are cancelled."""

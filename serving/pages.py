@@ -1,4 +1,4 @@
-"""Pages: what a browser gets by GET: the page at `/`, `/info`, and what the page looks up."""
+"""Pages: the page at `/`, `/info`, what the page looks up, and the way to give a challenger up."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from serving.schemas import RevertRequest
+from serving.wire import Refusal, read, refuse
+
 if TYPE_CHECKING:
     from serving.answer import Answerer
+    from serving.trial import Trial
 
 PAGE = Path(__file__).with_name("page.html")
 POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -18,19 +22,42 @@ N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The GET routes; whoever loads the model puts its `Answerer` in `state.answerer`."""
-    return Starlette(
+    """The routes; whoever loads the models sets `state.answerer` and, if there is one, `state.trial`."""
+    app = Starlette(
         routes=[
             Route("/", _page),
-            Route("/info", _looked_up(info)),
+            Route("/info", _info),
             Route("/items", _looked_up(find_items)),
             Route("/users", _looked_up(find_users)),
+            Route("/trial/revert", _revert, methods=["POST"]),
         ]
     )
+    app.state.trial = None
+    return app
 
 
 def _page(request: Request) -> Response:
     return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+
+
+def _info(request: Request) -> Response:
+    trial: Trial | None = request.app.state.trial
+    on_trial = None if trial is None else trial.info()
+    return JSONResponse({**info(request.app.state.answerer), "trial": on_trial})
+
+
+async def _revert(request: Request) -> Response:
+    """Give the challenger up by hand. Only JSON: a web page of another site cannot send that unasked."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        return refuse(Refusal(415, "a revert must be JSON: send content-type: application/json."))
+    asked = await read(request, RevertRequest)
+    if isinstance(asked.body, Refusal):
+        return refuse(asked.body)
+    trial: Trial | None = request.app.state.trial
+    if trial is None:
+        return refuse(Refusal(404, "a revert needs a trial, but none is running: see /info."))
+    trial.record.revert("by hand", asked.body.reason)
+    return JSONResponse(trial.info())
 
 
 def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request], Response]:
@@ -40,7 +67,7 @@ def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request],
     return endpoint
 
 
-def info(answerer: "Answerer", _: str = "") -> dict[str, object]:
+def info(answerer: "Answerer") -> dict[str, object]:
     """What is served: lineage and sizes."""
     return {
         "lineage": answerer.lineage.model_dump(),

@@ -18,7 +18,8 @@ import psutil
 
 from serving import bento
 from serving.guard import check_host
-from serving.settings import ANSWERS_VARIABLE, BUNDLE_VARIABLE, token
+from serving.settings import ANSWERS_VARIABLE, BUNDLE_VARIABLE, CHALLENGER_VARIABLE, TRIAL_VARIABLE, token
+from serving.trial_config import TrialConfig
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def running(
     start_seconds: float = START_SECONDS,
     python: str = sys.executable,
     answers: Path | None = None,
+    trial: tuple[Path, TrialConfig] | None = None,
 ) -> Iterator[str]:
     """A served Bento or bundle; yields its base URL once it is ready.
 
@@ -64,6 +66,8 @@ def running(
         start_seconds: longest wait for /readyz.
         python: interpreter that runs it; needs what the Bento requires, not this project.
         answers: folder in which it keeps its answers for tracing; None for what its environment says.
+        trial: the folder of a challenger, a bundle's or a Bento's, and how it is tried; None for no trial,
+            whatever the environment says: a proof asks one model.
 
     Raises:
         ValueError: no such target, or a host that other machines reach without a token.
@@ -72,6 +76,7 @@ def running(
     """
     check_host(host, has_token=token() is not None)
     arguments, variables = _target(target, home)
+    variables |= {CHALLENGER_VARIABLE: "", TRIAL_VARIABLE: ""} if trial is None else _trial(*trial)
     if answers is not None:
         variables |= {ANSWERS_VARIABLE: str(answers)}
     port = port or free_port()
@@ -141,6 +146,11 @@ def _target(target: str | Path, home: Path | None) -> tuple[list[str], dict[str,
         service = ["serving.service:RecommenderService", "--working-dir", str(bento.SOURCE)]
         return service, {BUNDLE_VARIABLE: str(path)}
     raise ValueError(f"{target}: only a Bento or a bundle is served, but this is neither: give its folder.")
+
+
+def _trial(folder: Path, config: TrialConfig) -> dict[str, str]:
+    """Variables to set for a challenger."""
+    return {CHALLENGER_VARIABLE: str(folder.resolve()), TRIAL_VARIABLE: config.model_dump_json()}
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path, start_seconds: float) -> None:

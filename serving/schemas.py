@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -101,6 +101,12 @@ class RecommendManyRequest(Wire):
     requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
 
 
+class RevertRequest(Wire):
+    """Give the challenger up."""
+
+    reason: str = Field(min_length=1, max_length=1000, description="One line for people, shown on /info.")
+
+
 class RecommendedItem(Wire):
     """One line of a list."""
 
@@ -129,6 +135,9 @@ class RecommendResponse(Wire):
     ignored: list[str] = Field(description="Keys of the request that the catalogue does not have.")
     notice: str | None = Field(description="What the caller should know about this answer.")
     id: str | None = Field(default=None, description="For `encore trace`; null where answers are not kept.")
+    arm: Literal["champion", "challenger"] | None = Field(
+        default=None, description="Which model of a trial answered; null where none is on trial."
+    )
 
 
 class RecommendManyResponse(Wire):

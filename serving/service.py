@@ -6,34 +6,41 @@ Served from a Bento, or from a checkout with ENCORE_BUNDLE naming a bundle:
 
 import asyncio
 import gc
-import json
-import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 from starlette.responses import Response
 
 from serving.answer_log import AnswerLog
+from serving.arm import Answered, Arm
 from serving.batching import BatchConfig, MicroBatcher
 from serving.guard import Guard, check_host, host_of_command
 from serving.metrics import Metrics
 from serving.pages import pages
+from serving.place import Place, check_challenger, place_of
 from serving.schemas import (
     RecommendManyRequest,
     RecommendManyResponse,
     RecommendRequest,
     RecommendResponse,
 )
-from serving.settings import PACKED_LINEAGE, answers_folder, bundle_path, token
+from serving.settings import (
+    PACKED_LINEAGE,
+    answers_days,
+    answers_folder,
+    answers_megabytes,
+    bundle_path,
+    token,
+    trial,
+)
+from serving.trial import Trial
+from serving.trial_metrics import TrialMetrics
 from serving.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answer import Answerer, Query
-
-logger = logging.getLogger(__name__)
 
 _PAGES = pages()
 
@@ -51,29 +58,36 @@ class RecommenderService:
 
     `POST /recommend` answers one request, `POST /recommend/many` several. GET: `/` a page to try it, `/info`
     what is served, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is `{"error": one line}`.
+    `POST /trial/revert` gives a challenger up.
     """
 
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.answerer = load_answerer(_own_tag())
         folder = answers_folder()
-        self.log = None if folder is None else AnswerLog(folder)
+        self.log = None if folder is None else AnswerLog(folder, answers_days(), answers_megabytes())
         self.batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
-        warm_up(self.answerer)
+        self.trial = self._begin_trial()
         gc.collect()
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
-        _PAGES.state.answerer = self.answerer
+        _PAGES.state.answerer, _PAGES.state.trial = self.answerer, self.trial
 
     @bentoml.on_deployment
     @staticmethod
     def check() -> None:
         """Stop `bentoml serve` before it starts a worker that could never answer."""
-        bundle_path()
+        asked, champion = trial(), bundle_path()
+        if asked is not None:
+            check_challenger(asked[0], champion)
+        answers_days()
+        answers_megabytes()
         check_host(host_of_command() or "127.0.0.1", has_token=token() is not None)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
-        """Let go of the batcher."""
+        """Let go of the batchers."""
+        if self.trial is not None:
+            await self.trial.close()
         await self.batcher.close()
 
     @bentoml.api(input_spec=RecommendBody, output_spec=RecommendResponse)
@@ -98,15 +112,46 @@ class RecommenderService:
         from serving.answer import UnknownUser
 
         try:
-            queries = [self.answerer.translate(request) for request in requests]
+            if self.trial is not None and self.trial.is_running:
+                answered = await self.trial.answer(requests)
+            else:
+                answered = await self._by_champion(requests)
         except UnknownUser as error:
             return Refusal(404, str(error))
-        answers = await asyncio.gather(*(self.batcher.ask(query) for query in queries))
-        for request, query, answer in zip(requests, queries, answers, strict=True):
-            self.metrics.answered(request, answer, len(query.items))
-        if self.log is None:
-            return answers
-        return [self.log.note(*both) for both in zip(requests, answers, strict=True)]
+        return [self._noted(each) for each in answered]
+
+    async def _by_champion(self, requests: list[RecommendRequest]) -> list[Answered]:
+        queries = [self.answerer.translate(request) for request in requests]
+        responses = await asyncio.gather(*(self.batcher.ask(query) for query in queries))
+        together = zip(requests, responses, queries, strict=True)
+        return [Answered(request, response, len(query.items)) for request, response, query in together]
+
+    def _noted(self, answered: Answered) -> RecommendResponse:
+        """Count and keep an answer, and let a shadow see it; the response as it goes out."""
+        request, response = answered.request, answered.response
+        self.metrics.answered(request, response, answered.n_events)
+        if self.log is not None:
+            response = self.log.note(request, response, answered.note)
+        if self.trial is not None and self.trial.is_running:
+            self.trial.mirror(request, response)
+        return response
+
+    def _begin_trial(self) -> Trial | None:
+        """The trial that the settings ask for; a challenger that cannot be loaded costs no answer."""
+        asked = trial()
+        if asked is None:
+            return None
+        from serving.loading import load
+
+        folder, config = asked
+        try:
+            answerer = load(place_of(folder))
+        except Exception as error:
+            return Trial.impossible(config, f"{type(error).__name__}: {error}", TrialMetrics())
+        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answerer.answer, BatchConfig())
+        champion = Arm("champion", self.answerer, self.batcher)
+        theirs = Arm("challenger", answerer, batcher)
+        return Trial.begin(champion, theirs, config, self.log, TrialMetrics())
 
     def _call(self, queries: Sequence["Query"]) -> list[RecommendResponse]:
         start = time.perf_counter()
@@ -125,28 +170,14 @@ _SERVICE.add_asgi_middleware(Guard)
 
 
 def load_answerer(bento: str | None) -> "Answerer":
-    """The bundle of this process, ready to answer.
+    """The champion of this process, ready to answer.
 
     Args:
         bento: tag of the Bento, None outside one.
     """
-    from models import bundle
-    from serving.answer import Answerer
+    from serving.loading import load
 
-    path = bundle_path()
-    loaded = bundle.load(path)
-    if PACKED_LINEAGE.is_file():
-        packed = json.loads(PACKED_LINEAGE.read_text())
-        loaded = replace(loaded, lineage={**loaded.lineage, **packed})
-    logger.info("event=bundle_loaded path=%s family=%s", path, loaded.recommender.family)
-    return Answerer(loaded, bundle.digest(path), bento)
-
-
-def warm_up(answerer: "Answerer") -> None:
-    """Answer once alone and once in a batch, so that no caller pays for lazy set-up."""
-    first = RecommendRequest(history=answerer.bundle.catalogue.keys[:3])
-    for n_requests in (1, 2):
-        answerer.recommend([first] * n_requests)
+    return load(Place(bundle_path(), PACKED_LINEAGE, bento))
 
 
 def _own_tag() -> str | None:

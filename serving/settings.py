@@ -3,9 +3,19 @@
 import os
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from serving.schemas import explain
+from serving.trial_config import TrialConfig
+
 BUNDLE_VARIABLE = "ENCORE_BUNDLE"
 TOKEN_VARIABLE = "ENCORE_TOKEN"
 ANSWERS_VARIABLE = "ENCORE_ANSWERS"
+ANSWERS_DAYS_VARIABLE = "ENCORE_ANSWERS_DAYS"
+ANSWERS_MB_VARIABLE = "ENCORE_ANSWERS_MB"
+CHALLENGER_VARIABLE = "ENCORE_CHALLENGER"
+TRIAL_VARIABLE = "ENCORE_TRIAL"
+ANSWERS_DAYS, ANSWERS_MB = 90, 10_000
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 
@@ -19,6 +29,54 @@ def answers_folder() -> Path | None:
     """Where questions and answers are kept, for tracing; None: nowhere."""
     named = os.environ.get(ANSWERS_VARIABLE)
     return Path(named) if named else None
+
+
+def answers_days() -> int:
+    """Days that answers are kept, today's not counted.
+
+    Raises:
+        ValueError: not a whole number of at least 1.
+    """
+    return _count(ANSWERS_DAYS_VARIABLE, ANSWERS_DAYS, "days")
+
+
+def answers_megabytes() -> int:
+    """Megabytes (1e6 bytes) that all kept answers may take.
+
+    Raises:
+        ValueError: not a whole number of at least 1.
+    """
+    return _count(ANSWERS_MB_VARIABLE, ANSWERS_MB, "megabytes")
+
+
+def trial() -> tuple[Path, TrialConfig] | None:
+    """Folder of the challenger's bundle or Bento, and how it is tried; None: there is no trial.
+
+    Raises:
+        ValueError: one of the two settings is missing, or wrong.
+    """
+    folder, text = os.environ.get(CHALLENGER_VARIABLE), os.environ.get(TRIAL_VARIABLE)
+    if not folder and not text:
+        return None
+    if not folder or not text:
+        missing, there = (CHALLENGER_VARIABLE, TRIAL_VARIABLE)[:: 1 if not folder else -1]
+        raise ValueError(
+            f"a trial needs {CHALLENGER_VARIABLE}, a folder, and {TRIAL_VARIABLE}, such as "
+            f'{{"mode": "shadow"}}, but got {there} without {missing}: set both, or none.'
+        )
+    if not Path(folder).is_dir():
+        raise ValueError(f"{CHALLENGER_VARIABLE} must be a folder, but got {folder}: name a bundle or Bento.")
+    try:
+        return Path(folder).resolve(), TrialConfig.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"{TRIAL_VARIABLE}: {explain(error)}") from error
+
+
+def _count(name: str, default: int, what: str) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{name} must be a whole number of {what}, 1 or more, but got {text!r}: correct it.")
+    return int(text)
 
 
 def bundle_path() -> Path:

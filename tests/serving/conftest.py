@@ -3,6 +3,7 @@
 import sysconfig
 import venv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,21 @@ def url(
     log = tmp_path_factory.mktemp("log") / "service.log"
     with running(built.tag, home=home, log=log, python=stranger) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def challenger(bundle: Bundle) -> Bundle:
+    """The same items the other way round, "14" first; knows zoe instead of cid."""
+    return replace(
+        bundle,
+        recommender=Popularity(PopularityConfig(), np.array([1, 2, 3, 4, 5], dtype=np.float32)),
+        user_keys=["ann", "bob", "zoe"],
+        lineage={"run_id": "run-9", "snapshot": "snap-9", "generation": "gen-9"},
+    )
+
+
+@pytest.fixture(scope="session")
+def challenger_folder(challenger: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("challengers") / "small"
+    save(challenger, path)
+    return path

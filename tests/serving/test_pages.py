@@ -43,3 +43,12 @@ def test_the_page_loads_nothing_from_elsewhere(browser: TestClient) -> None:
 
 def test_the_page_shows_keys_and_titles_as_text_only() -> None:
     assert "innerHTML" not in PAGE.read_text()
+
+
+def test_a_revert_by_hand_is_json_and_needs_a_trial(browser: TestClient) -> None:
+    assert browser.get("/info").json()["trial"] is None
+    form = browser.post("/trial/revert", data={"reason": "x"})  # what a web page of another site could send
+    assert (form.status_code, form.json()["error"][:22]) == (415, "a revert must be JSON:")
+    assert browser.post("/trial/revert", json={}).status_code == 400
+    nothing = browser.post("/trial/revert", json={"reason": "x"})
+    assert (nothing.status_code, nothing.json()["error"][:21]) == (404, "a revert needs a tria")
