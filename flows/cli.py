@@ -151,14 +151,52 @@ def schedule(
 def serve(
     port: Port = 3000,
     host: Annotated[str, typer.Option(help="Other than loopback needs ENCORE_TOKEN.")] = "127.0.0.1",
+    challenger: Annotated[
+        str | None,
+        typer.Option(help="Second model: a Bento's tag, an act or digest of `encore history`, a folder."),
+    ] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="The challenger sees requests only.")] = False,
+    canary: Annotated[
+        float | None, typer.Option(help="Share of the users that it answers, such as 0.1.")
+    ] = None,
+    trial: Annotated[
+        Path | None, typer.Option(help="TOML with its limits and more, such as configs/trial.toml.")
+    ] = None,
 ) -> None:
-    """Serve the champion over HTTP until Ctrl-C.
+    """Serve the champion over HTTP until Ctrl-C, alone or with a challenger that is tried beside it.
 
     Example: `encore serve --port 3000`
+
+    Example: `encore serve --challenger 2 --shadow`
+
+    Example: `encore serve --challenger recommender:0929ddb44350-1f0a2b3c --canary 0.1`
     """
     from flows.commands.serve import run
 
-    run(port, host)
+    run(port, host, challenger, shadow, canary, trial)
+
+
+@app.command("trial", rich_help_panel=SERVE)
+def trial_report(
+    challenger: Annotated[
+        str, typer.Option(help="First digits of its bundle; without it the newest trial.")
+    ] = "",
+    days: Annotated[float, typer.Option(help="An event counts so many days after an answer.", min=0.001)] = 7,
+    k: Annotated[int, typer.Option("-k", help="First items of a list that count.", min=1, max=100)] = 10,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Run whose source is read anew and whose [gate] judges; else the newest snapshot."),
+    ] = None,
+) -> None:
+    """What happened after the answers of champion and challenger? Exit code 3 where it does worse.
+
+    Example: `encore trial`
+
+    Example: `encore trial --days 1 --config configs/default.toml`
+    """
+    from flows.commands.trial import run
+
+    raise typer.Exit(REFUSED if run(challenger, days, k, config) == "worse" else 0)
 
 
 @app.command(rich_help_panel=SERVE)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.bundles import bundle_with
 from flows.environment import Home
 from flows.ledger import Entry, Ledger
 from models import bundle
 from serving import answer_log, bento
 from serving.answer import Answerer, UnknownUser
 from serving.schemas import RecommendRequest
+from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE
 
 TOLERANCE = 1e-9  # of a score; another batch may add in another order
 
@@ -53,16 +55,28 @@ def trace(home: Home, name: str) -> Trace:
     """
     line = answer_log.find(home.answers, name)
     if line is None:
-        raise ValueError(
-            f"an answer must have been kept to be traced, but {name!r} is not in {home.answers}: services "
-            "that `encore serve` and `encore up` start keep theirs there, others where ENCORE_ANSWERS says."
-        )
+        raise ValueError(_why_not(home.answers, name))
     acts = [each for each in Ledger(home.ledger_url).entries() if each.bundle == line["bundle"]]
     folder = _bundle_of(line, home)
     if folder is None:
         return Trace(line, {}, acts, None)
     loaded = bundle.load(folder)
     return Trace(line, loaded.lineage, acts, _ask_again(Answerer(loaded, line["bundle"]), line["request"]))
+
+
+def _why_not(folder: Path, name: str) -> str:
+    """Why an answer is not found: its day was deleted, or it was never kept here."""
+    day, first = answer_log.day_in(name), answer_log.first_day(folder)
+    if day is not None and (first is None or day < first):
+        return (
+            f"an answer can be traced as long as it is kept, but {name!r} is of {day} and the oldest that "
+            f"are kept are of {first or 'no day'}: {ANSWERS_DAYS_VARIABLE} and {ANSWERS_MB_VARIABLE} of the "
+            "service say how long."
+        )
+    return (
+        f"an answer must have been kept to be traced, but {name!r} is not in {folder}: services "
+        "that `encore serve` and `encore up` start keep theirs there, others where ENCORE_ANSWERS says."
+    )
 
 
 def _ask_again(answerer: Answerer, request: dict[str, Any]) -> tuple[list[str], list[float]] | None:
@@ -74,9 +88,9 @@ def _ask_again(answerer: Answerer, request: dict[str, Any]) -> tuple[list[str], 
 
 
 def _bundle_of(line: dict[str, Any], home: Home) -> Path | None:
-    """The bundle in the Bento that answered; None where it is gone or was changed."""
+    """The bundle that answered, best from its Bento; None where it is gone or was changed."""
     if line["bento"] is None:
-        return None
+        return bundle_with(home, line["bundle"])
     try:
         folder = bento.find(line["bento"], home.bentos) / "src" / "bundle"
     except ValueError:

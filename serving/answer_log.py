@@ -105,14 +105,15 @@ class AnswerLog:
         """Delete what is too old, then the oldest of what is too much."""
         first = "" if self._days is None else _day(now - self._days * DAY_SECONDS)
         kept = []
-        for file in _files(self.folder, "*"):
+        for file in _files(self.folder, "answers-*") + _files(self.folder, "mirrored-*"):
             if day_of(file) < first:
                 _delete(file)
             else:
                 kept.append(file)
         if self._bytes is None:
             return
-        sizes = [file.stat().st_size for file in kept]
+        kept.sort(key=day_of)
+        sizes = [_size(file) for file in kept]
         total, newest = sum(sizes), {file for _, file in self._open.values()}
         for file, size in zip(kept, sizes, strict=True):
             if total > self._bytes and file not in newest:
@@ -130,10 +131,10 @@ def find(folder: Path, name: str) -> dict[str, Any] | None:
     return None
 
 
-def lines(folder: Path, kind: Kind) -> Iterator[dict[str, Any]]:
-    """Every kept line of a kind, oldest file first."""
+def lines(folder: Path, kind: Kind, having: str = "") -> Iterator[dict[str, Any]]:
+    """Every kept line of a kind whose text holds `having`, oldest file first."""
     for file in _files(folder, f"{kind}-*"):
-        yield from _lines(file, "")
+        yield from _lines(file, having)
 
 
 def day_in(name: str) -> str | None:
@@ -174,6 +175,13 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def _part_of(file: Path) -> int:
     middle = file.name.split(".")[1]
     return int(middle) if middle.isdecimal() else 0
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # another process of the folder deleted it
+        return 0
 
 
 def _delete(file: Path) -> None:

@@ -14,6 +14,8 @@ def run(name: str) -> bool:
     here, console = home(), Console()
     found = trace(here, name)
     rows = [("answered", found.when), ("bento", found.line["bento"] or "none: served from a checkout")]
+    if tried := found.line.get("trial"):
+        rows.append(("arm", f"{tried['arm']} of a {tried['mode']}, against {_opponent(tried)[:12]}"))
     rows += [("bundle", found.line["bundle"]), *sorted(found.lineage.items())]
     for act in found.acts:
         rows.append((f"act {act.seq}: {act.action}", act.reason))
@@ -33,3 +35,9 @@ def run(name: str) -> bool:
     else:
         console.print("[bold red]Asked again, the answer differs:[/]", found.again[0])
     return found.reproduced
+
+
+def _opponent(tried: dict[str, str]) -> str:
+    """Digest of the other model of the trial."""
+    other: str = tried["champion" if tried["arm"] == "challenger" else "challenger"]
+    return other
