@@ -18,10 +18,15 @@ POSTGRES_PASSWORD = "s3cret/word"  # a slash, so that URLs must encode it
 
 _SCRATCH = tempfile.TemporaryDirectory(prefix="encore-tests-")
 for _name in (
+    "ENCORE_ANSWERS",
+    "ENCORE_ANSWERS_DAYS",
+    "ENCORE_ANSWERS_MB",
+    "ENCORE_CHALLENGER",
     "ENCORE_HOME",
     "ENCORE_LEDGER_URL",
     "ENCORE_STUDIES_URL",
     "ENCORE_TOKEN",
+    "ENCORE_TRIAL",
     "BENTOML_HOME",
     "MLFLOW_TRACKING_URI",
     "PREFECT_API_URL",

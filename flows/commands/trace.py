@@ -2,6 +2,7 @@
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flows.environment import home
@@ -18,7 +19,7 @@ def run(name: str) -> bool:
         rows.append(("arm", f"{tried['arm']} of a {tried['mode']}, against {_opponent(tried)[:12]}"))
     rows += [("bundle", found.line["bundle"]), *sorted(found.lineage.items())]
     for act in found.acts:
-        rows.append((f"act {act.seq}: {act.action}", act.reason))
+        rows.append((f"act {act.seq}: {act.action}", escape(act.reason)))
         if act.run_id:
             rows.append(("MLflow", Tracker.at(here).page(act.run_id)))
     table = Table(box=SIMPLE, show_header=False, pad_edge=False)

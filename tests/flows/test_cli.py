@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ("retrain", "validate", "drift", "evaluate", "benchmark", "schedule", "serve", "recommend", "up")
-COMMANDS += ("history", "promote", "rollback")
+COMMANDS += ("history", "promote", "rollback", "trial")
 
 
 def run(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -54,6 +54,12 @@ def test_without_a_champion_serve_says_what_to_do(tmp_path):
     said = run(tmp_path, "serve")
     assert said.returncode == 1
     assert "nothing was promoted yet: run `encore retrain` first" in said.stderr
+
+
+def test_a_trial_that_nobody_served_says_how_to_serve_one(tmp_path):
+    said = run(tmp_path, "trial")
+    assert said.returncode == 1
+    assert "serve one with `encore serve --challenger WHAT --canary 0.1`" in said.stderr
 
 
 def test_an_empty_ledger_says_what_to_do(tmp_path):

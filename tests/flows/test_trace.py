@@ -5,12 +5,18 @@ import re
 import urllib.request
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
+from data.catalogue import Catalogue
+from data.interactions import Interactions
 from flows.environment import Home
 from flows.promotion import pointed
 from flows.trace import trace
 from models import bundle
+from models.baselines.popularity import Popularity, PopularityConfig
+from serving.answer import Answerer
 from serving.answer_log import AnswerLog, find
 from serving.process import running
 from serving.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
@@ -49,6 +55,33 @@ def test_a_full_disk_costs_the_line_not_the_answer(tmp_path, monkeypatch):
 def test_an_answer_that_was_not_kept_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"'abc' is not in .*answers: services that `encore serve`"):
         trace(Home(tmp_path), "abc")
+
+
+def test_an_answer_that_is_older_than_what_is_kept_is_told(tmp_path):
+    answers = tmp_path / "answers"
+    answers.mkdir()
+    with pytest.raises(ValueError, match="is of 2026-01-02 and the oldest that are kept are of no day"):
+        trace(Home(tmp_path), "20260102-abc")
+    (answers / "answers-2026-02-01.jsonl").touch()
+    with pytest.raises(ValueError, match=r"kept are of 2026-02-01: ENCORE_ANSWERS_DAYS and ENCORE_ANSW"):
+        trace(Home(tmp_path), "20260102-abc")
+    with pytest.raises(ValueError, match="an answer must have been kept to be traced, but '20260301-abc'"):
+        trace(Home(tmp_path), "20260301-abc")
+
+
+def test_an_answer_from_a_checkout_is_made_again_by_the_bundle_that_was_trained(tmp_path, monkeypatch):
+    monkeypatch.delenv("BENTOML_HOME")
+    here, folder = Home(tmp_path), tmp_path / "work" / "train-x" / "bundle"
+    model = Popularity(PopularityConfig(), np.array([1, 2], dtype=np.float32))
+    items = Catalogue(pl.DataFrame({"item_key": ["a", "b"], "title": ["a", "b"]}), ("title",))
+    folder.parent.mkdir(parents=True)
+    bundle.save(bundle.Bundle(model, items, [], Interactions.from_histories([]), {}), folder)
+    answerer = Answerer(bundle.load(folder), bundle.digest(folder))
+    request = RecommendRequest(history=["a"], k=2)
+    named = AnswerLog(here.answers).note(request, answerer.recommend([request])[0])
+    found = trace(here, named.id)
+    assert found.again == (["b", "a"], [2.0, 1.0])
+    assert found.reproduced
 
 
 @pytest.mark.slow

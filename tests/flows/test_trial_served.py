@@ -15,7 +15,7 @@ from flows.promotion import pointed
 from models import bundle
 from serving.process import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def post(url: str, body: object) -> list[dict[str, object]]:
