@@ -62,7 +62,8 @@ def table_of(answers: TrialAnswers, found: TrialReport, k: int, days: float) -> 
 
 def remarks(answers: TrialAnswers, found: TrialReport, snapshot: Snapshot, days: float) -> list[str]:
     """What the numbers leave out."""
-    counts = found.counts.values()
+    ours, theirs = found.counts["champion"], found.counts["challenger"]
+    counts = (ours, theirs) if answers.mode == "canary" else (ours,)  # a shadow's answers are the same ones
     day = datetime.fromtimestamp(found.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
     said = [f"Data: snapshot {snapshot.digest[:12]}, newest event {day}."]
     if n := sum(each.by_history for each in counts):
@@ -71,14 +72,13 @@ def remarks(answers: TrialAnswers, found: TrialReport, snapshot: Snapshot, days:
         said.append(f"{n:,} answers are younger than {days:g} days at the newest event and not judged yet.")
     if answers.n_one_arm:
         said.append(f"{answers.n_one_arm:,} answers went to users whom one arm only knows: not compared.")
-    if answers.mode == "shadow":
-        seen = found.counts["challenger"]
-        missed = found.counts["champion"].answers - seen.answers - (seen.errors or 0)
+    missed = ours.answers - theirs.answers - (theirs.errors or 0)
+    if answers.mode == "shadow" and missed:
         said.append(
             f"{missed:,} answers the shadow did not see: outside its share, unknown to it, or dropped."
         )
     if answers.n_trials > 1:
-        said.append(f"{answers.n_trials - 1} other trials are in the log: --challenger DIGITS names one.")
+        said.append(f"Earlier trials in the log: {answers.n_trials - 1}; --challenger DIGITS names one.")
     return said
 
 
