@@ -44,6 +44,15 @@ class Arm:
     answerer: "Answerer"
     batcher: "MicroBatcher[Query, RecommendResponse]"
 
+    def check(self, request: RecommendRequest) -> None:
+        """Refuse a request before anybody is asked.
+
+        Raises:
+            UnknownUser: the arm does not know the user.
+        """
+        if not self.answerer.knows(request):
+            self.answerer.translate(request)  # raises, in its own words
+
     async def ask(self, request: RecommendRequest, timeout_ms: float | None = None) -> tuple[Answered, float]:
         """The arm's answer, and the milliseconds it took with its wait in the queue.
 

@@ -47,7 +47,7 @@ class Canary:
         """The arm that is to answer, and the arm of the split; None where there was no choice."""
         ours, theirs = (arm.answerer.knows(request) for arm in (self._champion, self._challenger))
         if not theirs:
-            self._champion.answerer.translate(request)  # raises where nobody knows the user
+            self._champion.check(request)
             return "champion", None
         if not ours:
             return "challenger", None

@@ -47,7 +47,7 @@ class Shadow:
             UnknownUser: one of them names a user that the champion does not know.
         """
         for request in requests:
-            self._champion.answerer.translate(request)  # refuse before anybody is asked
+            self._champion.check(request)
         return await asyncio.gather(*(self._one(request) for request in requests))
 
     def mirror(self, request: RecommendRequest, response: RecommendResponse) -> None:

@@ -31,18 +31,18 @@ def test_who_is_in_a_share_stays_in_a_larger_one(
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
-@pytest.mark.parametrize("salt", ["", "a", "b"])
+@pytest.mark.parametrize("salt", ["", "a"])
 def test_a_share_of_the_users_is_in_it(share: float, salt: str) -> None:
-    users = [RecommendRequest(user=str(number)) for number in range(10_000)]
+    users = [RecommendRequest(user=str(number)) for number in range(2_000)]
     inside = sum(is_in_share(user, share=share, salt=salt) for user in users)
-    # binomial: five standard deviations of a share of 10,000 users
-    assert abs(inside - 10_000 * share) < 5 * (10_000 * share * (1 - share)) ** 0.5
+    # binomial: five standard deviations of a share of 2,000 users
+    assert abs(inside - 2_000 * share) < 5 * (2_000 * share * (1 - share)) ** 0.5
 
 
 def test_another_salt_draws_other_users() -> None:
-    users = [RecommendRequest(user=str(number)) for number in range(10_000)]
+    users = [RecommendRequest(user=str(number)) for number in range(2_000)]
     both = sum(all(is_in_share(user, share=0.5, salt=salt) for salt in ("a", "b")) for user in users)
-    assert 2_250 < both < 2_750  # independent halves meet in a quarter, 2,500; sd 43
+    assert 400 < both < 600  # independent halves meet in a quarter, 500; sd 19
 
 
 def test_keys_that_only_look_alike_have_places_of_their_own() -> None:
