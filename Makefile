@@ -61,6 +61,6 @@ clean: ## remove .venv and caches; var/, with the ledger and the models, stays
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv \
-	  && VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev,models]' \
+	  && VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[dev,models]' \
 	  || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,models]'
 	touch $@
