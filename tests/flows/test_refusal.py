@@ -154,9 +154,10 @@ def test_more_new_semantic_ids_and_bytes_than_allowed_are_refused(encore, home):
 
 
 def starting(home, start, *swaps):
-    """The kept run with a start of its own."""
-    sections = f'[drift]\nstop = false\n\n[warm]\nstart = "{start}"\n\n[churn]'
-    return keeping(home, start, ("[churn]", sections), *swaps)
+    """The strict run with the network against popularity, kept codes and a start of its own."""
+    sections = f'[drift]\nstop = false\n\n[warm]\nstart = "{start}"\n\n[churn]\nkeep_codes = true\n\n[gate]'
+    fixed = ("[families.transitions]\n", ""), ("[gate]", sections), ("n_items = 40", "n_items = 44")
+    return strict(home, start, *fixed, *swaps)
 
 
 LATER = ("length = 72", "length = 96")
