@@ -106,7 +106,7 @@ def test_databases_that_somebody_else_holds_for_a_while(finished, encore, server
 def test_servers_that_are_away_for_a_while(finished, encore, tmp_path):
     servers, ports = Home(tmp_path / "servers"), (free_port(), free_port())
     home = tmp_path / "home"
-    own = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0.5"}  # the default waits four minutes in all
+    own = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}  # the default waits four minutes in all
     with both_servers(servers, ports) as urls:
         process = encore(home, "retrain", str(SMOKE), **own, **urls)
         appears(home, "work/tune-popularity-*", process)
