@@ -130,9 +130,11 @@ def cluster() -> Iterator[str]:
     small = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_AUTH_MODE", "disabled")  # else a token of the user's home is asked for
+    others = psutil.Process().children(recursive=True)  # a Prefect server of other tests, for one
     nodes = Cluster(initialize_head=True, head_node_args=small)
     nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-    workers = psutil.Process().children(recursive=True)
+    workers = [child for child in psutil.Process().children(recursive=True) if child not in others]
+    assert workers
     yield nodes.address
     nodes.shutdown()
     patch.undo()
