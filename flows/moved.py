@@ -6,9 +6,11 @@ from data.errors import DataError
 from data.snapshot import Snapshot
 from data.split import Window
 from data.windows import FilterConfig, time_window
+from flows.config import RunConfig
 from flows.environment import Home
 from flows.ledger import Ledger
-from flows.tasks.evaluate import in_ids_of
+from flows.release import Release
+from flows.tasks.evaluate import in_ids_of, k_of
 from models import bundle
 from validation.drift import Measure, by_level, drift
 from validation.drift_config import DriftConfig
@@ -45,10 +47,23 @@ def moved(
     fresh = _fresh(before, now, filters)
     if not promised or fresh is None or len(fresh.query_users) < gate.min_users:
         return measures
-    packed, k = bundle.load(champion), int(gate.metric.partition("@")[2] or 10)
-    report, _ = evaluate(in_ids_of(packed, fresh), fresh, family=packed.recommender.family, ks=(k,))
+    packed, ks = bundle.load(champion), (k_of(gate.metric),)
+    report, _ = evaluate(in_ids_of(packed, fresh), fresh, family=packed.recommender.family, ks=ks)
     found = live(report.values(gate.metric), promised, gate.metric, config.live, seed=config.seed)
     return by_level([*measures, found])
+
+
+def since(release: Release, before: Snapshot, now: Snapshot, home: Home, config: RunConfig) -> list[Measure]:
+    """`moved` since a release, by the settings of a run; `before` is the data behind it."""
+    return moved(
+        before,
+        now,
+        Path(release.bundle_path),
+        promised_by(home, release.bundle, config.gate.metric),
+        gate=config.gate,
+        filters=config.filters,
+        config=config.drift,
+    )
 
 
 def promised_by(home: Home, digest: str, metric: str) -> float | None:

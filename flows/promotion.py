@@ -14,7 +14,6 @@ from flows.environment import Home
 from flows.files import read_json, write_json
 from flows.ledger import Action, Entry, Ledger
 from flows.release import Release
-from flows.steps import Artefact
 
 ALIAS = "champion"
 
@@ -95,11 +94,6 @@ class Promotions:
             raise ValueError(f"rollback needs an earlier champion, but got {tag}: choose one of {known}.")
         self._begin(_intent("rollback", before, past[tag], who, {}, reason))
         return past[tag]
-
-    def bundle_of(self, digest: str) -> Artefact | None:
-        """The bundle of this digest, if it was a champion's and is still there."""
-        found = [each for each in self._past_champions().values() if each.bundle == digest]
-        return Artefact(str(Path(found[0].bundle_path).parent), digest) if found else None
 
     def refuse(self, release: Release, *, who: str, verdict: dict[str, Any], reason: str) -> None:
         """Record that `release` was turned down; nothing moves."""

@@ -1,6 +1,5 @@
 """Retrain: from a source of events to a promoted, or refused, recommender."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,22 +9,21 @@ from prefect import flow
 
 from data.snapshot import open_snapshot
 from flows.case import Case
+from flows.compete import beside, compete, score
 from flows.config import load
 from flows.context import Context
 from flows.environment import home
 from flows.moved import promised_by
 from flows.promotion import pointed
 from flows.recording import recorded
-from flows.shared_fit import processes_for
-from flows.standings import Contender, Standing, Warm, standings
-from flows.start import Start, start_of
+from flows.standings import Contender, Standing, standings
+from flows.start import start_of
 from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
 from flows.tasks.churn import churn, codes_of, generation_of
 from flows.tasks.conclude import conclude
 from flows.tasks.drift import drift, reference_of
-from flows.tasks.evaluate import evaluate
 from flows.tasks.ingest import ingest
 from flows.tasks.judge import judge, verdict_of
 from flows.tasks.limits import limits
@@ -35,11 +33,9 @@ from flows.tasks.prove import ProofFailed, latency_of, prove
 from flows.tasks.publish import publish
 from flows.tasks.split import split
 from flows.tasks.tokenizer import fit_tokenizer
-from flows.tasks.train import bundle_digest, train
-from flows.tasks.tune import tune
+from flows.tasks.train import bundle_digest
 from flows.tasks.validate import pages, previous_of, today, validate
-from flows.tasks.warm_against_cold import rows_of, sentence, warm_against_cold
-from flows.tasks.warm_start import warm_start
+from flows.tasks.warm_against_cold import rows_of, sentence
 
 Ending = Literal["promoted", "unchanged", "refused"]
 Kept = tuple[Artefact | None, Artefact | None]
@@ -98,10 +94,10 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         codes_then, codes = _codes(run, "valid", past, anew), _codes(run, "test", now, kept)
         audits = [_audit(run, "valid", past, codes_then, anew), _audit(run, "test", now, codes, kept)]
         start = start_of(config, run.home, champion, snapshot.digest)
-        field = [_compete(run, each, past, codes_then, now, codes, start) for each in config.families]
-        warm = _beside(run, field, now, codes, start)
+        field = [compete(run, each, past, codes_then, now, codes, start) for each in config.families]
+        warm = beside(run, field, now, codes, start)
         best = max(field, key=lambda each: each.valid)
-        reigning = None if champion is None else _score(run, "champion", champion, now)
+        reigning = None if champion is None else score(run, "champion", champion, now)
         others = [each.scored for each in field if each is not best]
         checks = [_check_gate(run, best, others, now), _limits(run, best, champion, reigning)]
         checks += _churn(run, champion, codes, now)
@@ -116,9 +112,9 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         lines = standings(field, reigning, config.gate.metric, warm)
         publish(run, field, lines, judged, codes, [past, now], best.family)
         first = [checked, drifted, past, now, codes_then, codes, *audits]
-        steps = [*first, *chain(*(each.steps for each in field)), *_of(warm), reigning, *checks, judged]
-        words = start.why
-        case = Case(field, best, champion, judged, now, lines, drifted, _made(steps), words, warm)
+        beside_it = warm.steps if warm else ()
+        steps = [*first, *chain(*(each.steps for each in field)), *beside_it, reigning, *checks, judged]
+        case = Case(field, best, champion, judged, now, lines, drifted, _made(steps), start.why, warm)
         return _deliver(run, case, forced)
 
 
@@ -215,91 +211,6 @@ def _churn(run: Context, champion: Artefact | None, codes: Artefact, window: Art
         return []
     config = run.config.churn
     return [churn(run=run, champion=champion, served=served, codes=codes, window=window, config=config)]
-
-
-def _compete(
-    run: Context,
-    family: str,
-    past: Artefact,
-    codes_then: Artefact,
-    now: Artefact,
-    codes: Artefact,
-    start: Start,
-) -> Contender:
-    """Tune on the validation window, refit on everything before the test, score on the test.
-
-    A family that goes on from the champion keeps its settings; one trial tells how good these are.
-    """
-    config = run.config
-    goes_on = config.warm.start == "warm" and family == start.family
-    settings = start.settings if goes_on else config.families[family]
-    every = {
-        "run": run,
-        "family": family,
-        "settings": settings,
-        "seed": config.seed,
-        "threads": config.threads,
-    }
-    tuned = tune(
-        window=past,
-        codes=codes_then,
-        config=config.tuning,
-        workers=config.workers,
-        metric=config.gate.metric,
-        **every,
-    )
-    if goes_on:
-        trained = _go_on(run, start, now, codes)
-    else:
-        processes = processes_for(family, config.compute.processes)
-        trained = train(best=tuned, window=now, codes=codes, processes=processes, **every)
-    return Contender(family, tuned, trained, _score(run, family, trained, now), settings)
-
-
-def _go_on(run: Context, start: Start, now: Artefact, codes: Artefact) -> Artefact:
-    """The champion's family, from the weights that serve."""
-    config = run.config
-    return warm_start(
-        run=run,
-        family=start.family,
-        champion=start.champion,
-        window=now,
-        codes=codes,
-        epochs=config.warm.epochs,
-        rate_share=config.warm.rate_share,
-        seed=config.seed,
-        threads=config.threads,
-    )
-
-
-def _beside(
-    run: Context, field: Sequence[Contender], now: Artefact, codes: Artefact, start: Start
-) -> Warm | None:
-    """The warm start beside the cold one; None where they are not to be compared."""
-    if run.config.warm.start != "compare" or start.champion is None:
-        return None
-    cold = next(each for each in field if each.family == start.family)
-    trained = _go_on(run, start, now, codes)
-    scored = _score(run, cold.family, trained, now)
-    compared = warm_against_cold(run=run, warm=scored, cold=cold.scored, gate=run.config.gate)
-    return Warm(trained, scored, compared, cold)
-
-
-def _of(warm: Warm | None) -> list[Artefact]:
-    return [] if warm is None else [warm.trained, warm.scored, warm.compared]
-
-
-def _score(run: Context, family: str, model: Artefact, window: Artefact) -> Artefact:
-    config = run.config
-    return evaluate(
-        run=run,
-        family=family,
-        model=model,
-        window=window,
-        metric=config.gate.metric,
-        slices=config.slices,
-        threads=config.threads,
-    )
 
 
 def _check_gate(run: Context, best: Contender, others: list[Artefact], window: Artefact) -> Artefact:

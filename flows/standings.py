@@ -55,6 +55,11 @@ class Warm:
         """In tables."""
         return f"{self.cold.family} warm"
 
+    @property
+    def steps(self) -> tuple[Artefact, ...]:
+        """What it left, in order."""
+        return self.trained, self.scored, self.compared
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.bundles import bundle_with
 from flows.config import RunConfig
 from flows.environment import Home
 from flows.steps import Artefact
-from flows.tasks.promote import records
 from models import bundle
 from models.bundle import Bundle
 from models.warm_start import can_go_on
@@ -83,4 +83,6 @@ def in_a_row(packed: Bundle) -> int:
 
 def _before(home: Home, packed: Bundle) -> Artefact | None:
     """The bundle that this one went on from; None where it started cold, or that one is gone."""
-    return records(home).bundle_of(packed.lineage.get(WARM_FROM, ""))
+    digest = packed.lineage.get(WARM_FROM, "")
+    folder = bundle_with(home, digest)
+    return None if folder is None else Artefact(str(folder.parent), digest)

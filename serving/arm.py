@@ -11,6 +11,7 @@ from serving.trial_config import ArmName
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answer import Answerer, Query
+    from serving.trial_record import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,16 @@ class Arm:
         """
         if not self.answerer.knows(request):
             self.answerer.translate(request)  # raises, in its own words
+
+    async def ask_counted(self, request: RecommendRequest, record: "TrialRecord") -> tuple[Answered, float]:
+        """`ask` by the champion, whose errors reach the caller; either end is told to `record`."""
+        try:
+            answered, latency_ms = await self.ask(request)
+        except Exception:
+            record.champion_failed()
+            raise
+        record.answered(self.name, latency_ms)
+        return answered, latency_ms
 
     async def ask(self, request: RecommendRequest, timeout_ms: float | None = None) -> tuple[Answered, float]:
         """The arm's answer, and the milliseconds it took with its wait in the queue.

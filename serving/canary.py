@@ -64,18 +64,9 @@ class Canary:
                 return self._signed(answered, "challenger", assigned, latency_ms, None)
             except Exception as raised:  # whatever it is, the caller shall not notice
                 error = self._record.failed(raised)
-        answered = await self._asked_champion(request)
+        answered, _ = await self._champion.ask_counted(request, self._record)
         latency_ms = (time.perf_counter() - start) * 1000
         return self._signed(answered, "champion", assigned, latency_ms, error)
-
-    async def _asked_champion(self, request: RecommendRequest) -> Answered:
-        try:
-            answered, latency_ms = await self._champion.ask(request)
-        except Exception:
-            self._record.champion_failed()
-            raise
-        self._record.answered("champion", latency_ms)
-        return answered
 
     def _signed(
         self,

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
+LAST_WORDS_SECONDS = 3.0
 POLL_SECONDS = 0.1
 _FAILED = "Initializing service error"  # what BentoML logs; it then restarts the worker for ever
 
@@ -86,7 +87,7 @@ def running(
         process = subprocess.Popen(
             [python, "-c", _LAUNCH, str(os.getpid()), *arguments, "--host", host, "--port", str(port)],
             cwd=scratch,
-            env={**bento.environment(Path(scratch)), **variables},
+            env={**bento.environment(Path(scratch)), "PYTHONFAULTHANDLER": "1", **variables},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -117,12 +118,21 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             logger.warning("event=service_killed pid=%s waited_s=%s", process.pid, STOP_SECONDS)
+            _let_speak(family)
             process.kill()
             process.wait()
     for survivor in family:
         if survivor.is_running():
             survivor.kill()
     psutil.wait_procs(family, timeout=STOP_SECONDS)
+
+
+def _let_speak(family: list[psutil.Process]) -> None:
+    """Let processes that hang write into the service's log where each of their threads is."""
+    for each in family:
+        if each.is_running():
+            each.send_signal(signal.SIGABRT)  # Python's fault handler prints and ends
+    psutil.wait_procs(family, timeout=LAST_WORDS_SECONDS)
 
 
 def _family(pid: int) -> list[psutil.Process]:

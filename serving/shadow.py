@@ -63,12 +63,7 @@ class Shadow:
         await self._mirror.close()
 
     async def _one(self, request: RecommendRequest) -> Answered:
-        try:
-            answered, latency_ms = await self._champion.ask(request)
-        except Exception:
-            self._record.champion_failed()
-            raise
-        self._record.answered("champion", latency_ms)
+        answered, latency_ms = await self._champion.ask_counted(request, self._record)
         note = self._record.note("champion", "champion", latency_ms)
         return replace(answered, response=answered.response.model_copy(update={"arm": "champion"}), note=note)
 

@@ -11,7 +11,7 @@ from data.sources import load as load_source
 from flows.commands.narration import narrate
 from flows.config import load
 from flows.environment import home
-from flows.moved import moved, promised_by
+from flows.moved import since
 from flows.promotion import pointed
 from flows.tasks.drift import reference_of, write_page
 from validation.drift import level_of
@@ -39,16 +39,7 @@ def run(path: Path) -> Level:
             f"{here.snapshots}: restore it, or retrain."
         )
     now = write_snapshot(load_source(config.source), here.snapshots)
-    promised = promised_by(here, release.bundle, config.gate.metric)
-    measures = moved(
-        before,
-        now,
-        Path(release.bundle_path),
-        promised,
-        gate=config.gate,
-        filters=config.filters,
-        config=config.drift,
-    )
+    measures = since(release, before, now, here, config)
     table = Table(box=SIMPLE, pad_edge=False)
     for column in ("measure", "moved by", "calls for", "before", "now"):
         table.add_column(column, justify="right" if column == "moved by" else "left")

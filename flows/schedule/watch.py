@@ -12,7 +12,7 @@ from flows.environment import Home, home
 from flows.events import tell
 from flows.files import read_json, write_json
 from flows.last_run import LastRun, is_running, last_run
-from flows.moved import moved, promised_by
+from flows.moved import since
 from flows.promotion import pointed
 from flows.tasks.drift import reference_of, write_page
 from flows.tasks.ingest import ingest
@@ -84,16 +84,7 @@ def _drift(config: RunConfig, here: Home, snapshot: Snapshot) -> Seen:
     before = None if release is None else reference_of(here, release.snapshot)
     if release is None or before is None or before.digest == snapshot.digest:
         return Seen(Finding.NOTHING, "Nothing to compare with.")
-    promised = promised_by(here, release.bundle, config.gate.metric)
-    measures = moved(
-        before,
-        snapshot,
-        Path(release.bundle_path),
-        promised,
-        gate=config.gate,
-        filters=config.filters,
-        config=config.drift,
-    )
+    measures = since(release, before, snapshot, here, config)
     level = level_of(measures)
     if level is Level.FINE:
         return Seen(Finding.NOTHING, "The data are like the champion's.")

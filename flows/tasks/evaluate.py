@@ -62,6 +62,15 @@ def recommend_seconds(evaluated: Artefact) -> float:
     return float(read_json(evaluated.file(TIMES))["recommend_seconds"])
 
 
+def k_of(metric: str) -> int:
+    """Length of the lists that a metric looks at; 10 where its name has none.
+
+    >>> k_of("ndcg@5")
+    5
+    """
+    return int(metric.partition("@")[2] or 10)
+
+
 def in_ids_of(packed: Bundle, window: Window) -> Recommender:
     """The bundle's model, in the ids of the window's catalogue."""
     if packed.catalogue.keys == window.catalogue.keys:

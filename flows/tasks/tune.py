@@ -13,6 +13,7 @@ from flows.files import read_json, write_json
 from flows.helpers import helped
 from flows.progress import epochs_of
 from flows.steps import Artefact, step
+from flows.tasks.evaluate import k_of
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
 from flows.tuning import Attempt, Score, Tuned
@@ -142,7 +143,7 @@ def _objective(study: _Study) -> Callable[[Attempt], Score]:
 
 
 def _validator(family: str, window: Window, metric: str) -> Callable[[Recommender], float]:
-    k = int(metric.partition("@")[2] or 10)
+    k = k_of(metric)
 
     def validate(recommender: Recommender) -> float:
         return evaluate(recommender, window, family=family, ks=(k,))[0].mean(metric)

@@ -1,8 +1,5 @@
 """Where a retraining starts from: every reason for a cold start, and the way back to the model before."""
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import polars as pl
 import pytest
@@ -11,7 +8,6 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from flows.config import load
 from flows.environment import Home
-from flows.release import Release
 from flows.start import start_of
 from flows.steps import Artefact
 from models import bundle
@@ -53,12 +49,7 @@ def champion(home, family="trie-pointer", name="now", **lineage):
     folder = home.root / "work" / name
     folder.mkdir(parents=True)
     packed = Bundle(fitted.recommender, CATALOGUE, ["u", "v"], EVENTS, lineage)
-    digest = bundle.save(packed, folder / "bundle")
-    release = Release(f"recommender:{name}", digest, str(folder / "bundle"), "1", family, "r", "s", "g")
-    releases = home.root / "releases"
-    releases.mkdir(exist_ok=True)
-    (releases / f"{name}.json").write_text(json.dumps(asdict(release)))
-    return Artefact(str(folder), digest)
+    return Artefact(str(folder), bundle.save(packed, folder / "bundle"))
 
 
 def test_the_champions_family_goes_on_with_all_of_its_settings(home, config):

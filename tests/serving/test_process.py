@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -53,6 +54,24 @@ def test_a_service_leaves_no_process_and_no_listener_behind(bundle_folder: Path,
     assert not [child for child in started if child.is_running()]
     with pytest.raises(urllib.error.URLError):
         get(address + "/livez")
+
+
+def test_a_service_that_hangs_is_killed_and_its_log_says_where(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.process.STOP_SECONDS", 1.0)
+    log = tmp_path / "log"
+    known = set(psutil.Process().children(recursive=True))
+    with running(bundle_folder, log=log):
+        started = set(psutil.Process().children(recursive=True)) - known
+        worker = next(each for each in started if "worker.service" in " ".join(each.cmdline()))
+        for each in started - {worker}:
+            each.suspend()  # a supervisor that is deaf, so the worker is not told either
+    alive = [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not alive
+    said = log.read_text()
+    assert "Fatal Python error: Aborted" in said
+    assert "Current thread" in said
 
 
 def test_two_services_of_one_home_keep_their_own_counts(
