@@ -68,9 +68,9 @@ def read_trial(folder: Path, challenger: str = "") -> TrialAnswers:
         newest[_key(line)] = line["when"]
     fitting = [key for key in newest if key[2].startswith(challenger)]
     if not fitting:
-        what = f"of a challenger {challenger}..." if challenger else ""
+        what = f" of a challenger {challenger}..." if challenger else ""
         raise ValueError(
-            f"a report needs answers of a trial {what}, but {folder} has none: serve one with "
+            f"a report needs answers of a trial{what}, but {folder} has none: serve one with "
             "`encore serve --challenger WHAT --canary 0.1`, or `--shadow`."
         )
     chosen = max(fitting, key=newest.__getitem__)
