@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.interactions import SECONDS_PER_DAY
 from data.snapshot import Snapshot, open_snapshot
 from flows.environment import Home
 from flows.files import read_json
@@ -15,7 +16,6 @@ from validation.gates import GateConfig
 from validation.hit_rates import HitVerdict, Shown, hits, judge_arms
 
 Pair = tuple[TrialAnswer, TrialAnswer]
-DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,15 @@ def report(
     judged = (
         ([pair[0] for pair in pairs], [pair[1] for pair in pairs]) if pairs is not None else (ours, theirs)
     )
-    shown = [_judgeable(arm, until - days * DAY_SECONDS) for arm in judged]
+    shown = [_judgeable(arm, until - days * SECONDS_PER_DAY) for arm in judged]
     first = min((each.when for arm in shown for each in arm), default=float(until))
     events = snapshot.interactions(["user_key", "item_key", "timestamp"], since=int(first))
     champion, challenger = ((arm, hits(arm, events, k=k, days=days)) for arm in shown)
     verdict = judge_arms(champion, challenger, paired=pairs is not None, k=k, config=gate)
     counts: dict[ArmName, ArmCounts] = {
-        "champion": _counts(ours, until - days * DAY_SECONDS, errors=None),
+        "champion": _counts(ours, until - days * SECONDS_PER_DAY, errors=None),
         "challenger": _counts(
-            theirs, until - days * DAY_SECONDS, errors=sum(each.error is not None for each in theirs)
+            theirs, until - days * SECONDS_PER_DAY, errors=sum(each.error is not None for each in theirs)
         ),
     }
     return TrialReport(counts, None if pairs is None else _overlap(pairs, k), verdict, until)

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from data.interactions import SECONDS_PER_DAY
 from serving.schemas import RecommendRequest, RecommendResponse
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["answers", "mirrored"]
 PART_BYTES = 64_000_000
-DAY_SECONDS = 86_400
 
 
 class AnswerLog:
@@ -103,7 +103,7 @@ class AnswerLog:
 
     def _tidy(self, now: float) -> None:
         """Delete what is too old, then the oldest of what is too much."""
-        first = "" if self._days is None else _day(now - self._days * DAY_SECONDS)
+        first = "" if self._days is None else _day(now - self._days * SECONDS_PER_DAY)
         kept = []
         for file in _files(self.folder, "answers-*") + _files(self.folder, "mirrored-*"):
             if day_of(file) < first:

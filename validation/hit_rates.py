@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from data.interactions import SECONDS_PER_DAY
 from validation.gates import GateConfig, classify
 from validation.significance import (
     Comparison,
@@ -96,7 +97,7 @@ def hits(shown: Sequence[Shown], events: pl.DataFrame, *, k: int, days: float) -
     )
     pairs = rows.explode("item_key").join(events, on=["user_key", "item_key"])
     after = pl.col("timestamp") - pl.col("when")
-    hit = pairs.filter((after > 0) & (after <= days * 86_400))["answer"].unique()
+    hit = pairs.filter((after > 0) & (after <= days * SECONDS_PER_DAY))["answer"].unique()
     found[hit.to_numpy()] = 1.0
     return found
 

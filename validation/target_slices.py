@@ -14,6 +14,7 @@ from data.catalogue import Catalogue
 from data.interactions import Ints
 from data.split import COLD, Window
 from models.recommender import Config
+from validation.evaluate import slices_of
 
 Mask = NDArray[np.bool_]
 MOST_KINDS = 100  # a column with more values is no category that people speak of
@@ -46,16 +47,10 @@ def target_slices(window: Window, config: SliceConfig) -> dict[str, Mask]:
     query = np.repeat(np.arange(len(window.query_users)), np.diff(window.target_offsets))[known]
     item, n_queries = window.target[known], len(window.query_users)
     slices = {
-        "repeats": _any(_is_repeat(window, query, item), query, n_queries),
+        "repeats": ~slices_of(window)["new to the user"],
         "long tail": _most(_tail(window, config.tail_share)[item], query, n_queries),
     }
     return slices | dict(_categories(window.catalogue, item, query, n_queries, config))
-
-
-def _is_repeat(window: Window, query: Ints, item: Ints) -> Mask:
-    """Whether each target is in its query's history: bool [M]."""
-    histories, n_items = window.histories, len(window.catalogue)
-    return np.isin(query * n_items + item, histories.user * n_items + histories.item)
 
 
 def _tail(window: Window, share: float) -> Mask:
@@ -97,10 +92,6 @@ def _category(catalogue: Catalogue) -> str | None:
         if column.dtype in (pl.String, pl.Categorical, pl.Enum) and 2 <= column.n_unique() <= MOST_KINDS:
             return name
     return None
-
-
-def _any(holds: Mask, query: Ints, n_queries: int) -> Mask:
-    return np.bincount(query[holds], minlength=n_queries) > 0
 
 
 def _most(holds: Mask, query: Ints, n_queries: int) -> Mask:

@@ -5,7 +5,6 @@ import pytest
 from data.catalogue import Catalogue
 from data.interactions import Interactions
 from data.split import COLD, Protocol, Window
-from validation.evaluate import slices_of
 from validation.target_slices import SliceConfig, target_slices
 
 AISLE = ["tea", "tea", "jam", "jam", None, "rice"]
@@ -39,13 +38,6 @@ def test_groups_by_hand():
         "aisle jam": ["ann", "bo"],  # ann's tie of jam and tea goes to the first
         "aisle rice": ["cy"],  # an item without an aisle has no say
     }
-
-
-def test_repeats_is_all_that_is_not_new_to_the_user():
-    asked = window()
-    new = slices_of(asked)["new to the user"]
-    assert np.array_equal(target_slices(asked, SliceConfig())["repeats"], ~new)
-    assert names_of(new) == ["dee"]
 
 
 # items from the rarest on: 4, 5, 3, 2, 1, 0 with 1, 1, 2, 3, 5, 8 of 20 events
