@@ -31,10 +31,10 @@ from rich.progress import track
 from benchmarks import timing
 from flows import fingerprint
 from flows.commands.up import prefect_server
-from flows.doctor import examine
 from flows.environment import Home, prepare
-from flows.ledger import Ledger
-from flows.promotion import pointed
+from flows.record.doctor import examine
+from flows.record.ledger import Ledger
+from flows.record.promotion import pointed
 from serving.process import free_port
 
 SMOKE = "configs/smoke.toml"

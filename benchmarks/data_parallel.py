@@ -21,8 +21,8 @@ from data.snapshot import write_snapshot
 from data.sources import load as read_source
 from data.split import Window
 from data.windows import time_window
+from flows.compute.shared_fit import Fit, fit_together
 from flows.config import RunConfig, load
-from flows.shared_fit import Fit, fit_together
 from models.fitting import Fitted, fit_codes
 from models.recommender import FitData
 from validation.evaluate import evaluate

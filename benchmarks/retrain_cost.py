@@ -138,8 +138,8 @@ def _watched(config: Path) -> tuple[Any, dict[str, float], float]:
     from flows.commands.narration import narrate
     from flows.commands.retrain import show
     from flows.retrain import retrain
-    from flows.standings import markdown, table
-    from flows.tracking import Tracker
+    from flows.retraining.standings import markdown, table
+    from flows.tracking.tracker import Tracker
 
     steps, tracking = Steps(), Stopwatch()
     for name in TRACKED:

@@ -22,7 +22,7 @@ from data.sources import load as read_source
 from data.split import Window
 from data.windows import time_window
 from flows.config import RunConfig, load
-from flows.warm_config import WarmConfig
+from flows.retraining.warm_config import WarmConfig
 from models.bundle import Bundle
 from models.fitting import Fitted, encode_items, fit_codes, fit_family, use_threads
 from models.recommender import FitData, Recommender

@@ -13,10 +13,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.sources.config import SourceConfig
 from data.windows import FilterConfig
-from flows.compute_config import ComputeConfig
+from flows.compute.config import ComputeConfig
+from flows.retraining.warm_config import WarmConfig
 from flows.schedule.config import ScheduleConfig
 from flows.tuning_config import TuningConfig
-from flows.warm_config import WarmConfig
 from models.families import FAMILIES
 from models.item_encoders.encoders import EncoderConfig
 from models.item_encoders.tfidf import TfidfConfig

@@ -8,16 +8,15 @@ from typing import Literal
 from prefect import flow
 
 from data.snapshot import open_snapshot
-from flows.case import Case
-from flows.compete import beside, compete, score
 from flows.config import load
-from flows.context import Context
 from flows.environment import home
-from flows.moved import promised_by
-from flows.promotion import pointed
-from flows.recording import recorded
-from flows.standings import Contender, Standing, standings
-from flows.start import start_of
+from flows.record.promotion import pointed
+from flows.retraining.case import Case
+from flows.retraining.compete import beside, compete, score
+from flows.retraining.context import Context
+from flows.retraining.moved import promised_by
+from flows.retraining.standings import Contender, Standing, standings
+from flows.retraining.start import start_of
 from flows.steps import Artefact
 from flows.tasks.audit import audit
 from flows.tasks.check_gate import check_gate
@@ -36,6 +35,7 @@ from flows.tasks.tokenizer import fit_tokenizer
 from flows.tasks.train import bundle_digest
 from flows.tasks.validate import pages, previous_of, today, validate
 from flows.tasks.warm_against_cold import rows_of, sentence
+from flows.tracking.recording import recorded
 
 Ending = Literal["promoted", "unchanged", "refused"]
 Kept = tuple[Artefact | None, Artefact | None]

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from prefect import Task
 
 from flows import fingerprint
-from flows.costs import keep, metered
 from flows.environment import Home
 from flows.files import drafted
+from flows.tracking.costs import keep, metered
 
 logger = logging.getLogger(__name__)
 

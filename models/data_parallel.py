@@ -3,7 +3,7 @@
 All ranks hold the same weights, draw the same batches and take the same steps. Of a batch each rank works on
 its share; the gradients are averaged before the loop clips them, so that a step is the one that a single
 process would take, dropout aside. Outside a group `train` is `training.train` itself. Knows processes and
-gradients; not who starts them (`flows/ranks.py`, `flows/ray_job.py`).
+gradients; not who starts them (`flows/compute/ranks.py`, `flows/compute/ray_job.py`).
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Warm start: a model that serves goes on learning, on later data and with the items that came since.
 
-Knows which family can do it; not when it should (`flows/start.py`).
+Knows which family can do it; not when it should (`flows/retraining/start.py`).
 """
 
 from pathlib import Path

@@ -19,7 +19,7 @@ from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem
 from flows.benchmark.record import Child, Record
 from flows.benchmark.tune import BEST, code_of, validator
-from flows.progress import training_bar
+from flows.tracking.progress import training_bar
 from models.families import FAMILIES
 from models.fitting import Fitted, fit_family
 from models.recommender import Epoch, FitData, Recommender

@@ -9,8 +9,8 @@ import optuna
 
 from flows.benchmark.config import Contender
 from flows.benchmark.problem import Problem
-from flows.recording import commit, metric_name
-from flows.tracking import Kind, Status, Tracker
+from flows.tracking.recording import commit, metric_name
+from flows.tracking.tracker import Kind, Status, Tracker
 from models.recommender import Epoch
 
 DIGITS = 12

@@ -6,10 +6,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from flows import plots
 from flows.files import write_json
-from flows.plots import Spread
-from flows.standings import markdown
+from flows.retraining.standings import markdown
+from flows.tracking import plots
+from flows.tracking.plots import Spread
 
 METRICS = tuple(f"{name}@{k}" for k in (5, 10, 20) for name in ("recall", "ndcg"))
 SHORT = {metric: metric.replace("recall", "R").replace("ndcg", "N") for metric in METRICS}

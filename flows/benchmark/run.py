@@ -20,9 +20,9 @@ from flows.benchmark.record import Record
 from flows.benchmark.rows import Row, protocols, significance
 from flows.benchmark.tune import tune
 from flows.environment import LAYERS, Home
-from flows.machine import machine
-from flows.recording import commit
-from flows.tracking import Tracker
+from flows.tracking.machine import machine
+from flows.tracking.recording import commit
+from flows.tracking.tracker import Tracker
 from models.fitting import use_threads
 from validation.cold_items import ColdSplit, hold_out
 

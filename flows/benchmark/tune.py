@@ -14,7 +14,7 @@ from flows.benchmark.problem import Problem
 from flows.benchmark.record import Record
 from flows.environment import Home
 from flows.files import read_json, write_json
-from flows.progress import training_bar
+from flows.tracking.progress import training_bar
 from flows.tuning import Attempt, Score
 from models.families import FAMILIES
 from models.fitting import fit_family

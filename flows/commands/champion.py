@@ -1,8 +1,8 @@
 """The champion of this project, or a message that says how to get one."""
 
 from flows.environment import home
-from flows.promotion import pointed
-from flows.release import Release
+from flows.record.promotion import pointed
+from flows.record.release import Release
 
 
 def champion() -> Release:

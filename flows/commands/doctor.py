@@ -4,8 +4,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from flows.doctor import examine
 from flows.environment import home
+from flows.record.doctor import examine
 
 STYLES = {"fine": "green", "heals": "yellow", "broken": "bold red"}
 

@@ -11,8 +11,8 @@ from data.sources import load as load_source
 from flows.commands.narration import narrate
 from flows.config import load
 from flows.environment import home
-from flows.moved import since
-from flows.promotion import pointed
+from flows.record.promotion import pointed
+from flows.retraining.moved import since
 from flows.tasks.drift import reference_of, write_page
 from validation.drift import level_of
 from validation.drift_config import Level

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows.environment import home, who
-from flows.ledger import Ledger
-from flows.promotion import Promotions
-from flows.tracking import Tracker
+from flows.record.ledger import Ledger
+from flows.record.promotion import Promotions
+from flows.tracking.tracker import Tracker
 
 _WORDS = {"promote": "[green]promoted[/]", "rollback": "[yellow]back to[/]", "refuse": "[red]refused[/]"}
 

@@ -35,7 +35,7 @@ def run(path: Path, forced: str = "") -> bool:
 
 def show(outcome: "Outcome", console: Console) -> None:
     """Families, verdict, proof and the next command to type."""
-    from flows import standings
+    from flows.retraining import standings
     from flows.tasks.publish import plain_words
 
     rows = standings.table(outcome.lines, intervals=1)

@@ -63,7 +63,7 @@ def with_clock(config: RunConfig, cron: str | None, every_minutes: float | None)
 def _register(config: RunConfig, path: Path, url: str) -> None:
     from prefect.client.orchestration import get_client
 
-    from flows.last_run import is_running
+    from flows.record.last_run import is_running
     from flows.schedule.alarms import set_alarms, set_triggers
     from flows.schedule.catch_up import catch_up
     from flows.schedule.deploy import deploy_retrain, deploy_watch, make_pool

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flows.challenger import config_of, packed
 from flows.commands.champion import champion
 from flows.environment import home
+from flows.trial.challenger import config_of, packed
 from serving.place import place_of
 from serving.process import running
 from serving.trial_config import TrialConfig

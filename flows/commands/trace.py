@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.environment import home
-from flows.trace import trace
-from flows.tracking import Tracker
+from flows.record.trace import trace
+from flows.tracking.tracker import Tracker
 
 
 def run(name: str) -> bool:

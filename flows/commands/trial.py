@@ -13,8 +13,8 @@ from data.sources import load as load_source
 from flows.commands.champion import champion
 from flows.config import load
 from flows.environment import home
-from flows.trial_answers import TrialAnswers, read_trial
-from flows.trial_report import ArmCounts, TrialReport, newest_snapshot, report
+from flows.trial.answers import TrialAnswers, read_trial
+from flows.trial.report import ArmCounts, TrialReport, newest_snapshot, report
 from validation.gates import GateConfig
 from validation.hit_rates import HitRate, HitVerdict
 from validation.verdict import Outcome

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.environment import Home, home, of_child
-from flows.promotion import pointed
-from flows.tracking import make_store
+from flows.record.promotion import pointed
+from flows.tracking.tracker import make_store
 from serving.process import LOOPBACK, running, stop
 
 START_SECONDS = 180.0

@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import plots, standings
-from flows.bill import Position, of_family, price_of_better, table
-from flows.case import Case
-from flows.context import Context
 from flows.files import read_json
-from flows.plots import Estimate
 from flows.report.page import Light, Section, write_page
+from flows.retraining import standings
+from flows.retraining.case import Case
+from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.evaluate import summary_of
 from flows.tasks.warm_against_cold import rows_of, sentence
+from flows.tracking import plots
+from flows.tracking.bill import Position, of_family, price_of_better, table
+from flows.tracking.plots import Estimate
 from validation.verdict import Role
 
 LIGHTS: Mapping[str, Light] = {"promoted": "green", "unchanged": "green", "refused": "amber"}

@@ -11,9 +11,9 @@ from flows.config import RunConfig, load
 from flows.environment import Home, home
 from flows.events import tell
 from flows.files import read_json, write_json
-from flows.last_run import LastRun, is_running, last_run
-from flows.moved import since
-from flows.promotion import pointed
+from flows.record.last_run import LastRun, is_running, last_run
+from flows.record.promotion import pointed
+from flows.retraining.moved import since
 from flows.tasks.drift import reference_of, write_page
 from flows.tasks.ingest import ingest
 from validation.drift import level_of

@@ -7,8 +7,8 @@ from data.counterfactual import with_another_future
 from data.snapshot import open_snapshot
 from data.split import Window
 from data.windows import FilterConfig, time_window
-from flows.context import Context
 from flows.files import write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import CODES, codes_for

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import cast
 
-from flows.context import Context
 from flows.files import write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import in_ids_of, report_of
 from flows.tasks.split import open_window

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.context import Context
 from flows.environment import Home
 from flows.files import read_json, write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import CODES

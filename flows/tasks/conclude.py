@@ -6,17 +6,17 @@ from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows.bill import bill, table
-from flows.case import Case
-from flows.context import Context
-from flows.costs import total
 from flows.events import tell
-from flows.recording import cost_metrics
 from flows.report.run_report import write_report
-from flows.standings import markdown
+from flows.retraining.case import Case
+from flows.retraining.context import Context
+from flows.retraining.standings import markdown
 from flows.steps import Artefact
 from flows.tasks.judge import verdict_of
 from flows.tasks.prove import latency_of
+from flows.tracking.bill import bill, table
+from flows.tracking.costs import total
+from flows.tracking.recording import cost_metrics
 
 REPORTS = "report"
 

@@ -7,10 +7,10 @@ from typing import Any
 from data.errors import DataError
 from data.snapshot import Snapshot, open_snapshot
 from data.windows import FilterConfig
-from flows.context import Context
 from flows.environment import Home
 from flows.files import write_json
-from flows.moved import moved
+from flows.retraining.context import Context
+from flows.retraining.moved import moved
 from flows.steps import Artefact, step
 from flows.tasks.validate import pages
 from validation.drift import Measure, level_of

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flows.context import Context
 from flows.files import read_json, write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
 from validation import gates

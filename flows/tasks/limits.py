@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from flows.context import Context
 from flows.files import write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
 from validation.limits import LimitsConfig, Nature, findings

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.context import Context
+from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.train import bundle_digest
 from serving import bento

@@ -5,15 +5,15 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.context import Context
 from flows.environment import Home, who
 from flows.files import read_json
-from flows.ledger import Ledger
-from flows.promotion import Promotions
-from flows.release import Release
+from flows.record.ledger import Ledger
+from flows.record.promotion import Promotions
+from flows.record.release import Release
+from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.package import tag_of
-from flows.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from models import bundle
 
 

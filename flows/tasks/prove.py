@@ -8,8 +8,8 @@ import numpy as np
 from data.interactions import Interactions, Ints
 from data.split import Window
 from flows.config import ProveConfig
-from flows.context import Context
 from flows.files import read_json, write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import in_ids_of
 from flows.tasks.split import open_window

@@ -8,17 +8,18 @@ from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows import plots, recording, standings
-from flows.bill import of_family
-from flows.context import Context
 from flows.files import read_json
-from flows.recording import metric_name
-from flows.standings import Contender, Standing
+from flows.retraining import standings
+from flows.retraining.context import Context
+from flows.retraining.standings import Contender, Standing
 from flows.steps import Artefact
 from flows.tasks.judge import verdict_of
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import CODES
 from flows.tasks.tune import best_of, curve_of
+from flows.tracking import plots, recording
+from flows.tracking.bill import of_family
+from flows.tracking.recording import metric_name
 from models.families import FAMILIES
 from models.tokenizers.store import load_codes
 

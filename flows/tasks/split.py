@@ -10,8 +10,8 @@ import numpy as np
 from data.split import Window
 from data.windows import FilterConfig
 from flows.config import WindowsConfig
-from flows.context import Context, window_at
 from flows.files import read_json, write_json
+from flows.retraining.context import Context, window_at
 from flows.steps import Artefact, step
 
 

@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 from data.split import Window
-from flows.context import Context
 from flows.files import write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from models import bundle

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from data.split import Window
-from flows.context import Context
+from flows.compute.ray_job import RayJob
+from flows.compute.shared_fit import Fit, fit_together, ran_on
 from flows.files import read_json, write_json
-from flows.progress import epochs_of
-from flows.ray_job import RayJob
-from flows.shared_fit import Fit, fit_together, ran_on
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
 from flows.tasks.tune import best_of
+from flows.tracking.progress import epochs_of
 from models import bundle
 from models.bundle import Bundle
 from models.families import FAMILIES

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from data.split import Window
-from flows import recording, tuning
-from flows.context import Context
+from flows import tuning
+from flows.compute.helpers import helped
 from flows.environment import prepare
 from flows.files import read_json, write_json
-from flows.helpers import helped
-from flows.progress import epochs_of
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import k_of
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
+from flows.tracking import recording
+from flows.tracking.progress import epochs_of
 from flows.tuning import Attempt, Score, Tuned
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from data.errors import DataError
 from data.snapshot import Snapshot, open_snapshot
-from flows.context import Context
 from flows.environment import Home
 from flows.files import write_json
+from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from validation.expectations import ValidationConfig
 from validation.validate import validate as check

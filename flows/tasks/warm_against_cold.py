@@ -4,13 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.context import Context
-from flows.costs import kept
 from flows.files import read_json, write_json
-from flows.standings import Contender
+from flows.retraining.context import Context
+from flows.retraining.standings import Contender
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
 from flows.tasks.train import fit_seconds
+from flows.tracking.costs import kept
 from validation.gates import GateConfig
 from validation.significance import paired_bootstrap
 

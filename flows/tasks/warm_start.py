@@ -4,15 +4,15 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from flows.context import Context
+from flows.compute.shared_fit import TRAINED_ALONE
 from flows.files import write_json
-from flows.progress import training_bar
-from flows.shared_fit import TRAINED_ALONE
-from flows.start import IN_A_ROW, WARM_FROM, in_a_row
+from flows.retraining.context import Context
+from flows.retraining.start import IN_A_ROW, WARM_FROM, in_a_row
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from flows.tasks.tokenizer import fit_data
 from flows.tasks.train import CHECKPOINT, TIMES, packed_with
+from flows.tracking.progress import training_bar
 from models import bundle
 from models.fitting import use_threads
 from models.warm_start import go_on

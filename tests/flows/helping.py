@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from flows.helpers import helped
+from flows.compute.helpers import helped
 
 
 def wait_for_ever(folder: Path) -> None:

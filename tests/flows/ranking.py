@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from flows.ranks import Say, together
+from flows.compute.ranks import Say, together
 
 
 def note(rank: int, say: Say, folder: Path) -> int:

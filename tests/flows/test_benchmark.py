@@ -13,7 +13,7 @@ from flows.benchmark.render import document, sections, write
 from flows.benchmark.run import EXPERIMENT, Asked, benchmark
 from flows.config import ConfigError
 from flows.environment import Home
-from flows.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from models.training import _State
 from tests.flows.circle import CONFIG, LENGTH, N_ITEMS, N_USERS, timeless, write_ring
 from validation.report import Report

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.compute_config import ComputeConfig
+from flows.compute.config import ComputeConfig
 from flows.config import ConfigError, load
 from models.tokenizers.product import ProductConfig
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from flows import fingerprint
-from flows.bill import bill, price_of_better, table
-from flows.costs import Cost, keep, kept, metered, total
-from flows.plots import Estimate
-from flows.standings import Standing
+from flows.retraining.standings import Standing
 from flows.steps import Artefact
+from flows.tracking.bill import bill, price_of_better, table
+from flows.tracking.costs import Cost, keep, kept, metered, total
+from flows.tracking.plots import Estimate
 
 BURN = "import time; start = time.process_time()\nwhile time.process_time() - start < 0.5: pass"
 

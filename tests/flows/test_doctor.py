@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from flows.doctor import examine
 from flows.environment import Home
 from flows.files import read_json, write_json
+from flows.record.doctor import examine
 
 pytestmark = pytest.mark.slow
 

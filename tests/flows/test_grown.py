@@ -12,9 +12,9 @@ from moto.server import ThreadedMotoServer
 
 from flows.commands.up import mlflow_server, prefect_server
 from flows.environment import Home
-from flows.ledger import Ledger
-from flows.promotion import pointed
-from flows.tracking import Tracker
+from flows.record.ledger import Ledger
+from flows.record.promotion import pointed
+from flows.tracking.tracker import Tracker
 from models import bundle
 from serving.process import free_port
 from tests.flows.conftest import SMOKE

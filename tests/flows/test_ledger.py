@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError
 
-from flows.ledger import Entry, Ledger
+from flows.record.ledger import Entry, Ledger
 
 ENTRY = Entry(
     intent="a",

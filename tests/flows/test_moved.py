@@ -9,8 +9,8 @@ from data.snapshot import write_snapshot
 from data.synthetic import SECONDS_BETWEEN_EVENTS, START, planted_tables
 from data.windows import FilterConfig, time_window
 from flows.environment import Home
-from flows.ledger import Entry, Ledger
-from flows.moved import moved, promised_by
+from flows.record.ledger import Entry, Ledger
+from flows.retraining.moved import moved, promised_by
 from models import bundle
 from models.bundle import Bundle
 from models.fitting import fit_codes, fit_family

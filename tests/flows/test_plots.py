@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from flows import plots
-from flows.plots import Estimate, Spread
+from flows.tracking import plots
+from flows.tracking.plots import Estimate, Spread
 from models.recommender import Epoch
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.environment import Home
-from flows.ledger import Ledger
-from flows.promotion import ALIAS, Promotions
-from flows.release import Release
+from flows.record.ledger import Ledger
+from flows.record.promotion import ALIAS, Promotions
+from flows.record.release import Release
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.ledger import Ledger
+from flows.record.ledger import Ledger
 
 from .conftest import SMOKE
 

@@ -7,10 +7,10 @@ import urllib.request
 import pytest
 
 from flows.environment import Home
-from flows.plots import Estimate, by_slice, differences
-from flows.promotion import pointed
+from flows.record.promotion import pointed
 from flows.report.page import Section, write_page
-from flows.tracking import Tracker
+from flows.tracking.plots import Estimate, by_slice, differences
+from flows.tracking.tracker import Tracker
 
 FAMILIES = ("popularity", "transitions", "trie-pointer")
 

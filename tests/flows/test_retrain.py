@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.ledger import Ledger
-from flows.promotion import ALIAS, pointed
-from flows.tracking import Tracker
+from flows.record.ledger import Ledger
+from flows.record.promotion import ALIAS, pointed
+from flows.tracking.tracker import Tracker
 
 from .conftest import SMOKE, artefacts
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from flows.environment import Home
-from flows.last_run import is_running, last_run
-from flows.ledger import Ledger
+from flows.record.last_run import is_running, last_run
+from flows.record.ledger import Ledger
 from serving.process import free_port
 
 from .conftest import SMOKE

@@ -15,13 +15,13 @@ import pytest
 
 from data.snapshot import write_snapshot
 from data.sources import load as load_source
-from flows.compute_config import ComputeConfig
+from flows.compute.config import ComputeConfig
+from flows.compute.ray_job import RayJob
+from flows.compute.shared_fit import Fit, processes_for, ran_on
 from flows.config import load
-from flows.context import Context
 from flows.environment import Home
 from flows.files import write_json
-from flows.ray_job import RayJob
-from flows.shared_fit import Fit, processes_for, ran_on
+from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.split import open_window, split
 from flows.tasks.tokenizer import fit_tokenizer

@@ -1,8 +1,8 @@
 """Rows that people read."""
 
-from flows import standings
-from flows.plots import Estimate
-from flows.standings import Standing
+from flows.retraining import standings
+from flows.retraining.standings import Standing
+from flows.tracking.plots import Estimate
 
 LINE = Standing(
     "a", 0.25, {"ndcg@10": Estimate("a", 0.2, 0.1, 0.3), "hit@10": Estimate("a", 0.5, 0.4, 0.6)}, 1.25, 0.1

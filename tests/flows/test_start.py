@@ -8,7 +8,7 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from flows.config import load
 from flows.environment import Home
-from flows.start import start_of
+from flows.retraining.start import start_of
 from flows.steps import Artefact
 from models import bundle
 from models.bundle import Bundle

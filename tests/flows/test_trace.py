@@ -12,8 +12,8 @@ import pytest
 from data.catalogue import Catalogue
 from data.interactions import Interactions
 from flows.environment import Home
-from flows.promotion import pointed
-from flows.trace import trace
+from flows.record.promotion import pointed
+from flows.record.trace import trace
 from models import bundle
 from models.baselines.popularity import Popularity, PopularityConfig
 from serving.answer import Answerer

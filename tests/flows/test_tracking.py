@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.tracking import Tracker
+from flows.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_bundle_is_registered_once_and_the_alias_moves(tracker, tmp_path):
 @pytest.mark.slow
 def test_a_store_that_was_killed_while_it_was_made_is_made_anew(tmp_path):
     file = tmp_path / "mlflow.db"
-    make = f"from flows.tracking import make_store; make_store('sqlite:///{file}')"
+    make = f"from flows.tracking.tracker import make_store; make_store('sqlite:///{file}')"
     draft = file.with_name("mlflow.db.draft")
     for size in (1, 50_000, 200_000):  # bytes of the half-made file
         process = subprocess.Popen([sys.executable, "-c", make], cwd=Path(__file__).parents[2])

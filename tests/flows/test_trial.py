@@ -13,14 +13,14 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from data.snapshot import Snapshot, write_snapshot
 from data.tables import Tables
-from flows.challenger import config_of, packed
 from flows.commands.trial import remarks, sentence, table_of
 from flows.config import ConfigError
 from flows.environment import Home
-from flows.ledger import Entry, Ledger
-from flows.release import Release
-from flows.trial_answers import TrialAnswers, read_trial
-from flows.trial_report import TrialReport, newest_snapshot, report
+from flows.record.ledger import Entry, Ledger
+from flows.record.release import Release
+from flows.trial.answers import TrialAnswers, read_trial
+from flows.trial.challenger import config_of, packed
+from flows.trial.report import TrialReport, newest_snapshot, report
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.bundle import Bundle, save
 from serving.trial_config import TrialConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.environment import Home
-from flows.promotion import pointed
+from flows.record.promotion import pointed
 from models import bundle
 from serving.process import free_port
 

@@ -14,8 +14,8 @@ import pytest
 
 from flows.commands.up import mlflow_server, prefect_server
 from flows.environment import Home
-from flows.ledger import Ledger
-from flows.promotion import pointed
+from flows.record.ledger import Ledger
+from flows.record.promotion import pointed
 from serving.process import free_port
 
 from .conftest import SMOKE, Finished, artefacts

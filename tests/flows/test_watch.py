@@ -9,7 +9,7 @@ from data.synthetic import planted_tables
 from flows.config import load
 from flows.environment import Home
 from flows.files import write_json
-from flows.last_run import LastRun, alone, is_running, last_run
+from flows.record.last_run import LastRun, alone, is_running, last_run
 from flows.schedule import watch as watching
 from flows.schedule.watch import Finding, look
 

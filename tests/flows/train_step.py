@@ -15,10 +15,10 @@ SETTINGS = {"epochs": 16, "d_model": 16, "dropout": 0.2, "batch_users": 40}
 def main(folder: Path, processes: int, ray: str) -> None:
     """Artefacts are named in `asked.json`, which the test wrote."""
     environment.prepare(folder)
-    from flows.compute_config import ComputeConfig
+    from flows.compute.config import ComputeConfig
     from flows.config import load
-    from flows.context import Context
     from flows.environment import Home
+    from flows.retraining.context import Context
     from flows.steps import Artefact
     from flows.tasks.train import bundle_digest, train
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from flows.helpers import follow_parent
+from flows.compute.helpers import follow_parent
 
 GRACE_SECONDS = 5.0
 """After the first trouble: how long the others may take to tell theirs, which may be its cause."""

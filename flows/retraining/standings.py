@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.plots import Estimate
 from flows.steps import Artefact
 from flows.tasks.evaluate import recommend_seconds, summary_of
 from flows.tasks.train import fit_seconds
 from flows.tasks.tune import best_of
+from flows.tracking.plots import Estimate
 
 SHOWN = ("ndcg@10", "recall@10", "hit@10")
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from flows.environment import Home
 from flows.files import read_json, write_json
-from flows.ledger import Action, Entry, Ledger
-from flows.release import Release
+from flows.record.ledger import Action, Entry, Ledger
+from flows.record.release import Release
 
 ALIAS = "champion"
 

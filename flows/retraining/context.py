@@ -10,7 +10,7 @@ from data.windows import FilterConfig, time_window
 from flows.config import RunConfig
 from flows.environment import Home
 from flows.steps import Artefact
-from flows.tracking import Tracker
+from flows.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.costs import Cost, kept, total
-from flows.standings import Contender, Standing
+from flows.retraining.standings import Contender, Standing
 from flows.steps import DIGITS, Artefact
+from flows.tracking.costs import Cost, kept, total
 
 
 @dataclass(frozen=True, slots=True)

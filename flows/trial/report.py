@@ -9,7 +9,7 @@ from data.interactions import SECONDS_PER_DAY
 from data.snapshot import Snapshot, open_snapshot
 from flows.environment import Home
 from flows.files import read_json
-from flows.trial_answers import TrialAnswer, TrialAnswers
+from flows.trial.answers import TrialAnswer, TrialAnswers
 from serving.overlap import overlap_at_k
 from serving.trial_config import ArmName
 from validation.gates import GateConfig

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from flows import fingerprint
-from flows.context import Context
-from flows.ranks import GRACE_SECONDS, RankFailed, Say, Trouble, failure, together
-from flows.ray_rank import CODE, RayRank
-from flows.shared_fit import Fit
+from flows.compute.ranks import GRACE_SECONDS, RankFailed, Say, Trouble, failure, together
+from flows.compute.ray_rank import CODE, RayRank
+from flows.compute.shared_fit import Fit
+from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.tokenizer import fit_data
 from models.data_parallel import Place

@@ -4,9 +4,9 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.bundles import bundle_with
 from flows.config import RunConfig
 from flows.environment import Home
+from flows.record.bundles import bundle_with
 from flows.steps import Artefact
 from models import bundle
 from models.bundle import Bundle

@@ -12,12 +12,12 @@ import optuna
 from data.snapshot import Snapshot
 from flows import fingerprint
 from flows.config import RunConfig
-from flows.context import Context
-from flows.costs import Cost, Meter, metered
 from flows.environment import LAYERS, Home
-from flows.last_run import alone
+from flows.record.last_run import alone
+from flows.retraining.context import Context
 from flows.steps import Artefact
-from flows.tracking import Status, Tracker
+from flows.tracking.costs import Cost, Meter, metered
+from flows.tracking.tracker import Status, Tracker
 from flows.tuning import Attempt
 from models.recommender import Epoch
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flows.standings import Contender, Standing, Warm
+from flows.retraining.standings import Contender, Standing, Warm
 from flows.steps import Artefact
 
 

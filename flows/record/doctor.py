@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from flows.environment import Home
-from flows.ledger import Entry, Ledger
-from flows.promotion import ALIAS, pointed
-from flows.release import Release
-from flows.tracking import Tracker
+from flows.record.ledger import Entry, Ledger
+from flows.record.promotion import ALIAS, pointed
+from flows.record.release import Release
+from flows.tracking.tracker import Tracker
 from models import bundle
 from serving import bento
 

@@ -8,8 +8,8 @@ from data.split import Window
 from data.windows import FilterConfig, time_window
 from flows.config import RunConfig
 from flows.environment import Home
-from flows.ledger import Ledger
-from flows.release import Release
+from flows.record.ledger import Ledger
+from flows.record.release import Release
 from flows.tasks.evaluate import in_ids_of, k_of
 from models import bundle
 from validation.drift import Measure, by_level, drift

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
-from flows.compute_config import ComputeConfig
-from flows.ranks import Say, together
+from flows.compute.config import ComputeConfig
+from flows.compute.ranks import Say, together
 from models.data_parallel import Place, joined
 from models.families import FAMILIES
 from models.fitting import Fitted, Sent, can_share, fit_family, use_threads

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.bundles import bundle_with
 from flows.environment import Home
-from flows.ledger import Entry, Ledger
+from flows.record.bundles import bundle_with
+from flows.record.ledger import Entry, Ledger
 from models import bundle
 from serving import answer_log, bento
 from serving.answer import Answerer, UnknownUser

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from flows.context import Context
-from flows.shared_fit import processes_for
-from flows.standings import Contender, Warm
-from flows.start import Start
+from flows.compute.shared_fit import processes_for
+from flows.retraining.context import Context
+from flows.retraining.standings import Contender, Warm
+from flows.retraining.start import Start
 from flows.steps import Artefact
 from flows.tasks.evaluate import evaluate
 from flows.tasks.train import train

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from flows import environment, fingerprint
-from flows.ranks import Trouble
-from flows.shared_fit import Fit
+from flows.compute.ranks import Trouble
+from flows.compute.shared_fit import Fit
 from models.data_parallel import Place, joined
 from models.fitting import Sent
 from models.recommender import Epoch, FitData

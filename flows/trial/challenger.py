@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from flows.bundles import bundle_with
 from flows.config import ConfigError, mistakes
 from flows.environment import Home
-from flows.ledger import Entry, Ledger
-from flows.release import Release
+from flows.record.bundles import bundle_with
+from flows.record.ledger import Entry, Ledger
+from flows.record.release import Release
 from models import bundle
 from serving import bento
 from serving.place import check_challenger, place_of

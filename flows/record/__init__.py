@@ -1,0 +1,1 @@
+"""Record: what was promoted, refused and answered, and whether the stores agree."""

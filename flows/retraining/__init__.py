@@ -1,0 +1,1 @@
+"""Retraining: the parts of one run that `flows/retrain.py` puts in order."""

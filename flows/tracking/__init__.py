@@ -1,0 +1,1 @@
+"""Tracking: runs, plots, progress and costs, for MLflow and for people."""
