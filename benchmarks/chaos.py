@@ -86,7 +86,9 @@ def chaos(root: Path, kills: int, rng: random.Random) -> dict[str, Any]:
             home, moment = next(homes), rng.uniform(0, seconds)
             process = _start(home)
         _kill(process, group)
-        killed.append({"second": round(moment, 2), "group": group, "broken": _look(home, wanted)})
+        broken = _look(home, wanted)
+        killed.append({"second": round(moment, 2), "group": group, "broken": broken})
+        print(f"kill {number + 1} at {moment:.1f} s: {'; '.join(broken) or 'all stores whole'}", flush=True)
     _wait(_start(home))
     killed.append({"ended": True, "broken": _compare(home, wanted, needed, champion)})
     broken = [words for each in killed for words in each["broken"]]
