@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.schemas import RecommendRequest
+from serving.door.schemas import RecommendRequest
 
 if TYPE_CHECKING:
     from models.bundle import Bundle

@@ -18,8 +18,11 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models.families import FAMILIES
 from models.recommender import Arrays, Recommender
+from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, 2)  # 1 has no items.safetensors
+ITEMS = "items.safetensors"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Bundle:
         user_keys: known users, sorted; row u of `histories` is theirs.
         histories: their newest events, for requests by user key.
         lineage: where it comes from: family, run_id, snapshot, generation, protocol...
+        items: content vectors, frozen tokenizer and semantic IDs of the catalogue, for what is near an item
+            and for items that come later; None in a bundle of format 1.
     """
 
     recommender: Recommender
@@ -39,6 +44,7 @@ class Bundle:
     user_keys: list[str]
     histories: Interactions
     lineage: dict[str, str]
+    items: ItemCodes | None = None
 
 
 def save(bundle: Bundle, path: Path) -> str:
@@ -48,6 +54,8 @@ def save(bundle: Bundle, path: Path) -> str:
     draft.mkdir(parents=True)
     save_file(_contiguous(bundle.recommender.state()), draft / "weights.safetensors")
     save_file(_contiguous(_history_arrays(bundle.histories)), draft / "histories.safetensors")
+    if bundle.items is not None:
+        save_codes(draft / ITEMS, bundle.items)
     _write_json(draft / "users.json", bundle.user_keys)
     columns = bundle.catalogue.frame.to_dict(as_series=False)
     _write_json(draft / "catalogue.json", {"text_fields": bundle.catalogue.text_fields, "columns": columns})
@@ -78,9 +86,9 @@ def load(path: Path) -> Bundle:
             f"{path}: the files must match the recorded digest, but got {found[:12]}: restore the bundle."
         )
     head = json.loads((path / "bundle.json").read_text())
-    if head["format_version"] != FORMAT_VERSION:
+    if head["format_version"] not in READABLE:
         raise ValueError(
-            f"{path}: this version reads bundle format {FORMAT_VERSION}, but got "
+            f"{path}: this version reads bundle formats {READABLE[0]} to {READABLE[-1]}, but got "
             f"{head['format_version']}: load it with the version that wrote it, or retrain."
         )
     family = FAMILIES[head["family"]]
@@ -92,6 +100,7 @@ def load(path: Path) -> Bundle:
         json.loads((path / "users.json").read_text()),
         Interactions(**load_file(path / "histories.safetensors")),
         head["lineage"],
+        load_codes(path / ITEMS) if (path / ITEMS).is_file() else None,
     )
 
 

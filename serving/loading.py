@@ -5,9 +5,9 @@ import logging
 from dataclasses import replace
 
 from models import bundle
-from serving.answer import Answerer
+from serving.answers.answerer import Answerer
+from serving.door.schemas import RecommendRequest
 from serving.place import Place
-from serving.schemas import RecommendRequest
 
 logger = logging.getLogger(__name__)
 

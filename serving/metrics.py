@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from serving.schemas import RecommendRequest, RecommendResponse
+from serving.door.schemas import RecommendRequest, RecommendResponse
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

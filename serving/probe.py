@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from serving.schemas import MAX_REQUESTS, RecommendRequest
+from serving.door.schemas import MAX_REQUESTS, RecommendRequest
 from validation.parity import Answer
 
 Mode = Literal["alone", "batch", "concurrent"]

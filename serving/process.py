@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from serving import bento
-from serving.guard import check_host
+from serving.door.guard import check_host
 from serving.settings import ANSWERS_VARIABLE, BUNDLE_VARIABLE, CHALLENGER_VARIABLE, TRIAL_VARIABLE, token
-from serving.trial_config import TrialConfig
+from serving.trial.config import TrialConfig
 
 logger = logging.getLogger(__name__)
 

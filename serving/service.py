@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 from starlette.responses import Response
 
-from serving.answer_log import AnswerLog
-from serving.arm import Answered, Arm
-from serving.batching import BatchConfig, MicroBatcher
-from serving.guard import Guard, check_host, host_of_command
-from serving.metrics import Metrics
-from serving.pages import pages
-from serving.place import Place, check_challenger, place_of
-from serving.schemas import (
+from serving.answers.answer_log import AnswerLog
+from serving.answers.batching import BatchConfig, MicroBatcher
+from serving.door.guard import Guard, check_host, host_of_command
+from serving.door.pages import pages
+from serving.door.schemas import (
     RecommendManyRequest,
     RecommendManyResponse,
     RecommendRequest,
     RecommendResponse,
 )
+from serving.door.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
+from serving.metrics import Metrics
+from serving.place import Place, check_challenger, place_of
 from serving.settings import (
     PACKED_LINEAGE,
     answers_days,
@@ -35,12 +35,12 @@ from serving.settings import (
     token,
     trial,
 )
-from serving.trial import Trial
-from serving.trial_metrics import TrialMetrics
-from serving.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
+from serving.trial.arm import Answered, Arm
+from serving.trial.metrics import TrialMetrics
+from serving.trial.trial import Trial
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
-    from serving.answer import Answerer, Query
+    from serving.answers.answerer import Answerer, Query
 
 _PAGES = pages()
 
@@ -109,7 +109,7 @@ class RecommenderService:
         return reply(RecommendManyResponse.model_construct(answers=answers))
 
     async def _answer(self, requests: list[RecommendRequest]) -> list[RecommendResponse] | Refusal:
-        from serving.answer import UnknownUser
+        from serving.answers.answerer import UnknownUser
 
         try:
             if self.trial is not None and self.trial.is_running:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from serving.schemas import explain
-from serving.trial_config import TrialConfig
+from serving.door.schemas import explain
+from serving.trial.config import TrialConfig
 
 BUNDLE_VARIABLE = "ENCORE_BUNDLE"
 TOKEN_VARIABLE = "ENCORE_TOKEN"

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from flows.commands.champion import champion
 from models import bundle
-from serving.answer import Answerer, UnknownUser
-from serving.schemas import RecommendRequest
+from serving.answers.answerer import Answerer, UnknownUser
+from serving.door.schemas import RecommendRequest
 
 
 def run(user: str | None, history: str | None, k: int) -> None:

@@ -11,7 +11,7 @@ from flows.environment import home
 from flows.trial.challenger import config_of, packed
 from serving.place import place_of
 from serving.process import running
-from serving.trial_config import TrialConfig
+from serving.trial.config import TrialConfig
 
 
 def run(

@@ -9,9 +9,10 @@ from flows.environment import Home
 from flows.record.bundles import bundle_with
 from flows.record.ledger import Entry, Ledger
 from models import bundle
-from serving import answer_log, bento
-from serving.answer import Answerer, UnknownUser
-from serving.schemas import RecommendRequest
+from serving import bento
+from serving.answers import answer_log
+from serving.answers.answerer import Answerer, UnknownUser
+from serving.door.schemas import RecommendRequest
 from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE
 
 TOLERANCE = 1e-9  # of a score; another batch may add in another order

@@ -15,9 +15,9 @@ from flows.tasks.evaluate import in_ids_of
 from flows.tasks.split import open_window
 from models import bundle
 from models.recommender import NO_ITEM, Recommender
+from serving.door.schemas import RecommendRequest
 from serving.probe import Mode, Replay, replay
 from serving.process import running
-from serving.schemas import RecommendRequest
 from serving.settings import token
 from validation.parity import Answer, compare_answers
 

@@ -12,14 +12,15 @@ from flows.files import read_json, write_json
 from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
-from flows.tasks.tokenizer import fit_data
+from flows.tasks.tokenizer import CODES, fit_data
 from flows.tasks.tune import best_of
 from flows.tracking.progress import epochs_of
 from models import bundle
 from models.bundle import Bundle
 from models.families import FAMILIES
 from models.fitting import can_share
-from models.recommender import FitData, Recommender
+from models.recommender import Recommender
+from models.tokenizers.store import ItemCodes, load_codes
 
 CHECKPOINT = "checkpoint.safetensors"
 TIMES = "notes/times.json"
@@ -57,7 +58,8 @@ def train(
         else:
             fitted = fit_together(fit, learn, processes=processes, watch=bar, checkpoint=checkpoint)
     seconds = sum(epoch.seconds for epoch in fitted.history) or time.perf_counter() - started
-    bundle.save(packed_with(run, fitted.recommender, learn, open_window(run, window)), draft / "bundle")
+    items = load_codes(codes.file(CODES))
+    bundle.save(packed_with(run, fitted.recommender, items, open_window(run, window)), draft / "bundle")
     write_json(draft / TIMES, {"fit_seconds": seconds})
     write_json(draft / RAN_ON, ran_on(run.config.compute, family, processes))
     checkpoint.unlink(missing_ok=True)
@@ -74,11 +76,11 @@ def bundle_digest(trained: Artefact) -> str:
     return bundle.digest(trained.file("bundle"))
 
 
-def packed_with(run: Context, recommender: Recommender, learn: FitData, window: Window) -> Bundle:
-    """A recommender with the catalogue and the users of the window that it learned from."""
+def packed_with(run: Context, recommender: Recommender, items: ItemCodes, window: Window) -> Bundle:
+    """A recommender with the items and the users of the window that it learned from."""
     lineage = {
         "snapshot": run.snapshot.digest,
-        "generation": learn.codes.generation,
+        "generation": items.table.generation,
         "protocol": json.dumps({"split": window.protocol.split, "cutoff": window.protocol.cutoff}),
     }
-    return Bundle(recommender, window.catalogue, window.user_keys, window.train, lineage)
+    return Bundle(recommender, window.catalogue, window.user_keys, window.train, lineage, items)

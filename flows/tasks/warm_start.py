@@ -10,11 +10,12 @@ from flows.retraining.context import Context
 from flows.retraining.start import IN_A_ROW, WARM_FROM, in_a_row
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
-from flows.tasks.tokenizer import fit_data
+from flows.tasks.tokenizer import CODES, fit_data
 from flows.tasks.train import CHECKPOINT, TIMES, packed_with
 from flows.tracking.progress import training_bar
 from models import bundle
 from models.fitting import use_threads
+from models.tokenizers.store import load_codes
 from models.warm_start import go_on
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def warm_start(
             watch=bar,
             checkpoint=checkpoint,
         )
-    packed = packed_with(run, fitted.recommender, learn, here)
+    packed = packed_with(run, fitted.recommender, load_codes(codes.file(CODES)), here)
     origin = {WARM_FROM: champion.digest, IN_A_ROW: str(in_a_row(before) + 1)}
     bundle.save(replace(packed, lineage=packed.lineage | origin), draft / "bundle")
     write_json(draft / TIMES, {"fit_seconds": sum(epoch.seconds for epoch in fitted.history)})

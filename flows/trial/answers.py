@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.answer_log import lines
-from serving.trial_config import ArmName, Mode
+from serving.answers.answer_log import lines
+from serving.trial.config import ArmName, Mode
 
 Key = tuple[str, str, str]  # mode, digest of the champion, digest of the challenger
 

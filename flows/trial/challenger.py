@@ -13,7 +13,7 @@ from flows.record.release import Release
 from models import bundle
 from serving import bento
 from serving.place import check_challenger, place_of
-from serving.trial_config import TrialConfig
+from serving.trial.config import TrialConfig
 
 
 def config_of(*, shadow: bool, canary: float | None, settings: Path | None) -> TrialConfig:

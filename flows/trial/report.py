@@ -10,8 +10,8 @@ from data.snapshot import Snapshot, open_snapshot
 from flows.environment import Home
 from flows.files import read_json
 from flows.trial.answers import TrialAnswer, TrialAnswers
-from serving.overlap import overlap_at_k
-from serving.trial_config import ArmName
+from serving.trial.config import ArmName
+from serving.trial.overlap import overlap_at_k
 from validation.gates import GateConfig
 from validation.hit_rates import HitVerdict, Shown, hits, judge_arms
 

@@ -16,10 +16,10 @@ from flows.record.promotion import pointed
 from flows.record.trace import trace
 from models import bundle
 from models.baselines.popularity import Popularity, PopularityConfig
-from serving.answer import Answerer
-from serving.answer_log import AnswerLog, find
+from serving.answers.answer_log import AnswerLog, find
+from serving.answers.answerer import Answerer
+from serving.door.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
 from serving.process import running
-from serving.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
 
 LINEAGE = Lineage(bento="r:1", run_id=None, snapshot=None, generation=None, family="sasrec", bundle="b" * 64)
 
@@ -48,7 +48,7 @@ def test_a_full_disk_costs_the_line_not_the_answer(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("serving.answer_log.os.write", full)
+    monkeypatch.setattr("serving.answers.answer_log.os.write", full)
     assert log.note(RecommendRequest(history=[]), answer()) == answer()
 
 

@@ -23,7 +23,7 @@ from flows.trial.challenger import config_of, packed
 from flows.trial.report import TrialReport, newest_snapshot, report
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.bundle import Bundle, save
-from serving.trial_config import TrialConfig
+from serving.trial.config import TrialConfig
 from validation.gates import GateConfig
 from validation.verdict import Outcome
 

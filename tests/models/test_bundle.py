@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,8 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models import bundle
 from models.families import FAMILIES
+from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
+from models.tokenizers.store import ItemCodes
 
 HISTORIES = Interactions.from_histories([[3, 4, 5], [7]])
 
@@ -15,7 +18,14 @@ HISTORIES = Interactions.from_histories([[3, 4, 5], [7]])
 @pytest.fixture(params=list(FAMILIES))
 def packed(request, fitted):
     catalogue = Catalogue(pl.DataFrame({"item_key": [f"i{n:02d}" for n in range(24)]}))
-    return bundle.Bundle(fitted(request.param), catalogue, ["ann", "bob"], HISTORIES, {"run_id": "r1"})
+    model = fitted(request.param)
+    return bundle.Bundle(model, catalogue, ["ann", "bob"], HISTORIES, {"run_id": "r1"}, some_codes())
+
+
+def some_codes():
+    vectors = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
+    tokenizer = ResidualKMeans.fit(vectors, ResidualKMeansConfig(codebook_size=4), seed=0)
+    return ItemCodes(vectors, tokenizer, tokenizer.table(vectors))
 
 
 def test_a_bundle_answers_after_loading_as_before_saving(packed, tmp_path):
@@ -26,6 +36,17 @@ def test_a_bundle_answers_after_loading_as_before_saving(packed, tmp_path):
     assert np.array_equal(before.scores, after.scores)
     assert again.catalogue.keys == packed.catalogue.keys
     assert (again.user_keys, again.lineage) == (packed.user_keys, packed.lineage)
+    assert np.array_equal(again.items.vectors, packed.items.vectors)
+    assert again.items.table.generation == packed.items.table.generation
+
+
+def test_a_bundle_of_the_first_format_is_read_and_knows_no_codes(packed, tmp_path):
+    path = tmp_path / "b"
+    bundle.save(replace(packed, items=None), path)
+    head = json.loads((path / "bundle.json").read_text()) | {"format_version": 1}
+    (path / "bundle.json").write_text(json.dumps(head))
+    (path / "digest").write_text(bundle._digest(path))
+    assert bundle.load(path).items is None
 
 
 def test_equal_bundles_have_equal_digests(packed, tmp_path):
@@ -50,7 +71,7 @@ def test_another_format_version_is_refused(packed, tmp_path):
     head = json.loads((path / "bundle.json").read_text()) | {"format_version": 99}
     (path / "bundle.json").write_text(json.dumps(head))
     (path / "digest").write_text(bundle._digest(path))
-    with pytest.raises(ValueError, match="reads bundle format 1, but got 99"):
+    with pytest.raises(ValueError, match="reads bundle formats 1 to 2, but got 99"):
         bundle.load(path)
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from serving import bento
 from serving.bento import BentoInfo
+from serving.door.schemas import RecommendRequest
 from serving.probe import Client, replay
 from serving.process import running
-from serving.schemas import RecommendRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

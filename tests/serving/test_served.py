@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle, digest
-from serving.answer import EMPTY_HISTORY, Answerer
+from serving.answers.answerer import EMPTY_HISTORY, Answerer
 from serving.bento import BentoInfo
+from serving.door.schemas import RecommendRequest
 from serving.probe import Client, Mode, replay
-from serving.schemas import RecommendRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.settings import BUNDLE_VARIABLE, CHALLENGER_VARIABLE, TRIAL_VARIABLE, bundle_path, trial
-from serving.trial_config import TrialConfig
+from serving.trial.config import TrialConfig
 
 
 def test_the_named_bundle_is_served(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

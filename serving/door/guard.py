@@ -8,8 +8,8 @@ import click
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.door.wire import Refusal, refuse
 from serving.settings import TOKEN_VARIABLE, token
-from serving.wire import Refusal, refuse
 
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/healthz"})
 """The page itself and the probes of an orchestrator tell nothing and need no token."""

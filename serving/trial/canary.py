@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serving.arm import Answered, Arm
-from serving.schemas import RecommendRequest
-from serving.split import is_in_share
-from serving.trial_config import ArmName, TrialConfig
-from serving.trial_record import TrialRecord
+from serving.door.schemas import RecommendRequest
+from serving.trial.arm import Answered, Arm
+from serving.trial.config import ArmName, TrialConfig
+from serving.trial.record import TrialRecord
+from serving.trial.split import is_in_share
 
 
 class Canary:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from serving.metrics import SECONDS
-from serving.trial_config import ArmName
+from serving.trial.config import ArmName
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

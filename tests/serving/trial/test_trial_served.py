@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from models import bundle as bundles
-from serving.answer_log import lines
+from serving.answers.answer_log import lines
 from serving.bento import BentoInfo
+from serving.door.schemas import RecommendRequest
 from serving.probe import Client
 from serving.process import running
-from serving.schemas import RecommendRequest
-from serving.split import is_in_share
-from serving.trial_config import RevertConfig, TrialConfig
+from serving.trial.config import RevertConfig, TrialConfig
+from serving.trial.split import is_in_share
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serving.guard import Guard, check_host, is_loopback
+from serving.door.guard import Guard, check_host, is_loopback
 from serving.settings import TOKEN_VARIABLE
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from data.interactions import Interactions, Ints
 from models.bundle import Bundle
 from models.recommender import NO_ITEM, Floats, Mask
-from serving.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
+from serving.door.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
 
 EMPTY_HISTORY = "empty history: the answer is the model's list for an unknown user"
 UNKNOWN_HISTORY = "no item of the history is known: the answer is the model's list for an unknown user"

@@ -5,13 +5,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serving.batching import MicroBatcher
-from serving.schemas import RecommendRequest, RecommendResponse
-from serving.trial_config import ArmName
+from serving.answers.batching import MicroBatcher
+from serving.door.schemas import RecommendRequest, RecommendResponse
+from serving.trial.config import ArmName
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
-    from serving.answer import Answerer, Query
-    from serving.trial_record import TrialRecord
+    from serving.answers.answerer import Answerer, Query
+    from serving.trial.record import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from serving.schemas import RevertRequest
-from serving.wire import Refusal, read, refuse
+from serving.door.schemas import RevertRequest
+from serving.door.wire import Refusal, read, refuse
 
 if TYPE_CHECKING:
-    from serving.answer import Answerer
-    from serving.trial import Trial
+    from serving.answers.answerer import Answerer
+    from serving.trial.trial import Trial
 
 PAGE = Path(__file__).with_name("page.html")
 POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"

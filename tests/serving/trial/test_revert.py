@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from serving.overlap import overlap_at_k
-from serving.revert import Watch
-from serving.trial_config import RevertConfig, TrialConfig
+from serving.trial.config import RevertConfig, TrialConfig
+from serving.trial.overlap import overlap_at_k
+from serving.trial.revert import Watch
 
 FAST = [10.0] * 10
 

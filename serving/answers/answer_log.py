@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.interactions import SECONDS_PER_DAY
-from serving.schemas import RecommendRequest, RecommendResponse
+from serving.door.schemas import RecommendRequest, RecommendResponse
 
 logger = logging.getLogger(__name__)
 

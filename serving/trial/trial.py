@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from serving.answer_log import AnswerLog
-from serving.arm import Answered, Arm
-from serving.canary import Canary
-from serving.schemas import RecommendRequest, RecommendResponse
-from serving.shadow import Shadow
-from serving.trial_config import TrialConfig
-from serving.trial_metrics import TrialMetrics
-from serving.trial_record import TrialRecord
+from serving.answers.answer_log import AnswerLog
+from serving.door.schemas import RecommendRequest, RecommendResponse
+from serving.trial.arm import Answered, Arm
+from serving.trial.canary import Canary
+from serving.trial.config import TrialConfig
+from serving.trial.metrics import TrialMetrics
+from serving.trial.record import TrialRecord
+from serving.trial.shadow import Shadow
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.bundle import Bundle
-from serving.answer import Answerer
-from serving.pages import PAGE, pages
+from serving.answers.answerer import Answerer
+from serving.door.pages import PAGE, pages
 
 
 @pytest.fixture

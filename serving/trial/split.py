@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from serving.schemas import RecommendRequest
+from serving.door.schemas import RecommendRequest
 
 
 def place(request: RecommendRequest, salt: str) -> float:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from serving import answer_log
-from serving.answer_log import AnswerLog, day_in, find, first_day, lines
-from serving.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
+from serving.answers import answer_log
+from serving.answers.answer_log import AnswerLog, day_in, find, first_day, lines
+from serving.door.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
 from serving.settings import ANSWERS_DAYS_VARIABLE, answers_days
 
 LINEAGE = Lineage(bento="r:1", run_id=None, snapshot=None, generation=None, family="sasrec", bundle="b" * 64)
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("serving.answer_log.time.time", clock)
+    monkeypatch.setattr("serving.answers.answer_log.time.time", clock)
     return clock
 
 

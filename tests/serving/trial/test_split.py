@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.schemas import RecommendRequest
-from serving.split import is_in_share, place
+from serving.door.schemas import RecommendRequest
+from serving.trial.split import is_in_share, place
 
 KEYS = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable())
 REQUESTS = st.builds(RecommendRequest, user=KEYS) | st.builds(

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serving.answer_log import AnswerLog
-from serving.arm import Answered, Arm
-from serving.mirror import Mirror
-from serving.schemas import RecommendRequest, RecommendResponse
-from serving.split import is_in_share
-from serving.trial_config import TrialConfig
-from serving.trial_record import TrialRecord
+from serving.answers.answer_log import AnswerLog
+from serving.door.schemas import RecommendRequest, RecommendResponse
+from serving.trial.arm import Answered, Arm
+from serving.trial.config import TrialConfig
+from serving.trial.mirror import Mirror
+from serving.trial.record import TrialRecord
+from serving.trial.split import is_in_share
 
 
 class Shadow:

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from serving.schemas import RecommendManyRequest, RecommendRequest, explain
+from serving.door.schemas import RecommendManyRequest, RecommendRequest, explain
 
 
 def refusal(body: dict[str, object] | str) -> str:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from data.interactions import Interactions
 from models.bundle import Bundle
 from models.recommender import Config, Mask, Recommendations, top_k
-from serving.answer import EMPTY_HISTORY, UNKNOWN_HISTORY, Answerer, UnknownUser
-from serving.schemas import RecommendRequest, RecommendResponse
+from serving.answers.answerer import EMPTY_HISTORY, UNKNOWN_HISTORY, Answerer, UnknownUser
+from serving.door.schemas import RecommendRequest, RecommendResponse
 
 Ask = Callable[..., RecommendResponse]
 

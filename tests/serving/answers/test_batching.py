@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serving.batching import BatchConfig, MicroBatcher
+from serving.answers.batching import BatchConfig, MicroBatcher
 
 
 class Doubler:

@@ -4,11 +4,11 @@ import logging
 import time
 from typing import Any
 
-from serving.overlap import overlap_at_k
-from serving.revert import Revert, Watch
-from serving.schemas import RecommendResponse
-from serving.trial_config import ArmName, TrialConfig
-from serving.trial_metrics import TrialMetrics
+from serving.door.schemas import RecommendResponse
+from serving.trial.config import ArmName, TrialConfig
+from serving.trial.metrics import TrialMetrics
+from serving.trial.overlap import overlap_at_k
+from serving.trial.revert import Revert, Watch
 
 logger = logging.getLogger(__name__)
 

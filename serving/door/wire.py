@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.schemas import RecommendManyRequest, RecommendRequest, Wire, explain
+from serving.door.schemas import RecommendManyRequest, RecommendRequest, Wire, explain
 
 MAX_BODY_BYTES = 4 * 2**20
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.trial_config import ArmName, RevertConfig
+from serving.trial.config import ArmName, RevertConfig
 
 PERCENTILE = 95
 

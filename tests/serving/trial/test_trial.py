@@ -15,16 +15,16 @@ from data.interactions import Interactions
 from models.baselines.popularity import Popularity
 from models.bundle import Bundle
 from models.recommender import Mask, Recommendations
-from serving.answer import Answerer, UnknownUser
-from serving.answer_log import AnswerLog, lines
-from serving.arm import Answered, Arm
-from serving.batching import BatchConfig, MicroBatcher
-from serving.mirror import Mirror
-from serving.schemas import RecommendRequest
-from serving.split import is_in_share
-from serving.trial import Trial
-from serving.trial_config import ArmName, RevertConfig, TrialConfig
-from serving.trial_metrics import TrialMetrics
+from serving.answers.answer_log import AnswerLog, lines
+from serving.answers.answerer import Answerer, UnknownUser
+from serving.answers.batching import BatchConfig, MicroBatcher
+from serving.door.schemas import RecommendRequest
+from serving.trial.arm import Answered, Arm
+from serving.trial.config import ArmName, RevertConfig, TrialConfig
+from serving.trial.metrics import TrialMetrics
+from serving.trial.mirror import Mirror
+from serving.trial.split import is_in_share
+from serving.trial.trial import Trial
 
 USERS = ["ann", "bob"]  # both arms know them
 HALF = {"mode": "canary", "share": 0.5, "salt": "s"}

@@ -1,0 +1,1 @@
+"""Answers: requests to lists: translation, batches, the log; knows no HTTP."""

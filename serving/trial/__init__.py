@@ -1,0 +1,1 @@
+"""Trial: a challenger beside the champion, as shadow or canary."""
