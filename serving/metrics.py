@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from serving.door.schemas import RecommendRequest, RecommendResponse
+from serving.door.schemas import CompleteRequest, ListRules, RecommendRequest, RecommendResponse
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -32,8 +32,11 @@ class Metrics:
         self._ignored = Counter(
             "encore_ignored_items", "Keys that the catalogue does not have.", registry=registry
         )
-        self._empty = Counter(
-            "encore_unknown_users", "Answers without any known event of the user.", registry=registry
+        self._fallbacks = Counter(
+            "encore_fallbacks",
+            "Answers that no known history is behind, or no model.",
+            ["why"],
+            registry=registry,
         )
         self._short = Counter("encore_short_lists", "Lists with fewer than k items.", registry=registry)
         self._batch = Histogram(
@@ -43,11 +46,12 @@ class Metrics:
             "encore_model_seconds", "Seconds of one model call.", buckets=SECONDS, registry=registry
         )
 
-    def answered(self, request: RecommendRequest, response: RecommendResponse, n_events: int) -> None:
-        """Count one answer; `n_events` is the number of known events it is based on."""
-        self._requests.labels("user" if request.user is not None else "history").inc()
+    def answered(self, request: ListRules, response: RecommendResponse) -> None:
+        """Count one answer."""
+        self._requests.labels(_kind(request)).inc()
         self._ignored.inc(len(response.ignored))
-        self._empty.inc(n_events == 0)
+        if response.fallback is not None:
+            self._fallbacks.labels(response.fallback).inc()
         self._short.inc(len(response.items) < request.k)
 
     def refused(self, status: int) -> None:
@@ -58,3 +62,9 @@ class Metrics:
         """Count one model call."""
         self._batch.observe(len(batch))
         self._seconds.observe(seconds)
+
+
+def _kind(request: ListRules) -> str:
+    if isinstance(request, RecommendRequest):
+        return "user" if request.user is not None else "history"
+    return "complete" if isinstance(request, CompleteRequest) else "similar"

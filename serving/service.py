@@ -32,6 +32,7 @@ from serving.settings import (
     answers_folder,
     answers_megabytes,
     bundle_path,
+    patience_ms,
     token,
     trial,
 )
@@ -40,7 +41,8 @@ from serving.trial.metrics import TrialMetrics
 from serving.trial.trial import Trial
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
-    from serving.answers.answerer import Answerer, Query
+    from serving.answers.answerer import Answerer
+    from serving.answers.query import Query
 
 _PAGES = pages()
 
@@ -54,11 +56,12 @@ _PAGES = pages()
     envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # two threads are slower on shared cores
 )
 class RecommenderService:
-    """Recommends items for a history or a known user.
+    """Recommends items for a history or a user.
 
-    `POST /recommend` answers one request, `POST /recommend/many` several. GET: `/` a page to try it, `/info`
-    what is served, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is `{"error": one line}`.
-    `POST /trial/revert` gives a challenger up.
+    `POST /recommend` answers one request, `POST /recommend/many` several, `POST /similar` what is like an
+    item, `POST /complete` what belongs to a basket. GET: `/` a page to try it, `/info` what is served,
+    `/items/KEY` what is known of an item, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is
+    `{"error": one line}`. `POST /trial/revert` gives a challenger up.
     """
 
     def __init__(self) -> None:
@@ -66,11 +69,12 @@ class RecommenderService:
         self.answerer = load_answerer(_own_tag())
         folder = answers_folder()
         self.log = None if folder is None else AnswerLog(folder, answers_days(), answers_megabytes())
-        self.batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
+        self.champion = self._champion()
         self.trial = self._begin_trial()
         gc.collect()
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
         _PAGES.state.answerer, _PAGES.state.trial = self.answerer, self.trial
+        _PAGES.state.without, _PAGES.state.metrics = self.champion.without, self.metrics
 
     @bentoml.on_deployment
     @staticmethod
@@ -81,6 +85,7 @@ class RecommenderService:
             check_challenger(asked[0], champion)
         answers_days()
         answers_megabytes()
+        patience_ms()
         check_host(host_of_command() or "127.0.0.1", has_token=token() is not None)
 
     @bentoml.on_shutdown
@@ -88,11 +93,11 @@ class RecommenderService:
         """Let go of the batchers."""
         if self.trial is not None:
             await self.trial.close()
-        await self.batcher.close()
+        await self.champion.batcher.close()
 
     @bentoml.api(input_spec=RecommendBody, output_spec=RecommendResponse)
     async def recommend(self, asked: Asked[RecommendRequest], /) -> Response:
-        """The best k items for one history or one known user."""
+        """The best k items for one history or one user."""
         if isinstance(asked.body, Refusal):
             return self._refuse(asked.body)
         answers = await self._answer([asked.body])
@@ -109,32 +114,33 @@ class RecommenderService:
         return reply(RecommendManyResponse.model_construct(answers=answers))
 
     async def _answer(self, requests: list[RecommendRequest]) -> list[RecommendResponse] | Refusal:
-        from serving.answers.answerer import UnknownUser
+        from serving.answers.query import Unanswerable
 
         try:
             if self.trial is not None and self.trial.is_running:
                 answered = await self.trial.answer(requests)
             else:
-                answered = await self._by_champion(requests)
-        except UnknownUser as error:
-            return Refusal(404, str(error))
+                asked = await asyncio.gather(*(self.champion.ask(request) for request in requests))
+                answered = [each for each, _ in asked]
+        except Unanswerable as error:
+            return Refusal(400, str(error))
         return [self._noted(each) for each in answered]
-
-    async def _by_champion(self, requests: list[RecommendRequest]) -> list[Answered]:
-        queries = [self.answerer.translate(request) for request in requests]
-        responses = await asyncio.gather(*(self.batcher.ask(query) for query in queries))
-        together = zip(requests, responses, queries, strict=True)
-        return [Answered(request, response, len(query.items)) for request, response, query in together]
 
     def _noted(self, answered: Answered) -> RecommendResponse:
         """Count and keep an answer, and let a shadow see it; the response as it goes out."""
         request, response = answered.request, answered.response
-        self.metrics.answered(request, response, answered.n_events)
+        self.metrics.answered(request, response)
         if self.log is not None:
             response = self.log.note(request, response, answered.note)
         if self.trial is not None and self.trial.is_running:
             self.trial.mirror(request, response)
         return response
+
+    def _champion(self) -> Arm:
+        from serving.answers.without_model import WithoutModel
+
+        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
+        return Arm("champion", self.answerer, batcher, WithoutModel(self.answerer), patience_ms())
 
     def _begin_trial(self) -> Trial | None:
         """The trial that the settings ask for; a challenger that cannot be loaded costs no answer."""
@@ -149,9 +155,8 @@ class RecommenderService:
         except Exception as error:
             return Trial.impossible(config, f"{type(error).__name__}: {error}", TrialMetrics())
         batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answerer.answer, BatchConfig())
-        champion = Arm("champion", self.answerer, self.batcher)
         theirs = Arm("challenger", answerer, batcher)
-        return Trial.begin(champion, theirs, config, self.log, TrialMetrics())
+        return Trial.begin(self.champion, theirs, config, self.log, TrialMetrics())
 
     def _call(self, queries: Sequence["Query"]) -> list[RecommendResponse]:
         start = time.perf_counter()

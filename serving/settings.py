@@ -15,7 +15,8 @@ ANSWERS_DAYS_VARIABLE = "ENCORE_ANSWERS_DAYS"
 ANSWERS_MB_VARIABLE = "ENCORE_ANSWERS_MB"
 CHALLENGER_VARIABLE = "ENCORE_CHALLENGER"
 TRIAL_VARIABLE = "ENCORE_TRIAL"
-ANSWERS_DAYS, ANSWERS_MB = 90, 10_000
+PATIENCE_VARIABLE = "ENCORE_PATIENCE_MS"
+ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS = 90, 10_000, 5_000
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 
@@ -47,6 +48,15 @@ def answers_megabytes() -> int:
         ValueError: not a whole number of at least 1.
     """
     return _count(ANSWERS_MB_VARIABLE, ANSWERS_MB, "megabytes")
+
+
+def patience_ms() -> int:
+    """Milliseconds that a request waits for the model before it is answered without it.
+
+    Raises:
+        ValueError: not a whole number of at least 1.
+    """
+    return _count(PATIENCE_VARIABLE, PATIENCE_MS, "milliseconds")
 
 
 def trial() -> tuple[Path, TrialConfig] | None:

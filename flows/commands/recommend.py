@@ -7,7 +7,7 @@ from rich.table import Table
 
 from flows.commands.champion import champion
 from models import bundle
-from serving.answers.answerer import Answerer, UnknownUser
+from serving.answers.answerer import Answerer
 from serving.door.schemas import RecommendRequest
 
 
@@ -18,10 +18,7 @@ def run(user: str | None, history: str | None, k: int) -> None:
     release = champion()
     answerer = Answerer(bundle.load(Path(release.bundle_path)), release.bundle, release.bento)
     keys = None if history is None else [key.strip() for key in history.split(",") if key.strip()]
-    try:
-        answer = answerer.recommend([RecommendRequest(user=user, history=keys, k=k)])[0]
-    except UnknownUser as error:
-        raise ValueError(str(error)) from error
+    answer = answerer.recommend([RecommendRequest(user=user, history=keys, k=k)])[0]
     table = Table(title=f"{release.family} · {release.bento}")
     for column in ("rank", "item", "title", "score"):
         table.add_column(column)

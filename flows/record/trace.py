@@ -11,7 +11,8 @@ from flows.record.ledger import Entry, Ledger
 from models import bundle
 from serving import bento
 from serving.answers import answer_log
-from serving.answers.answerer import Answerer, UnknownUser
+from serving.answers.answerer import Answerer
+from serving.answers.without_model import WithoutModel
 from serving.door.schemas import RecommendRequest
 from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE
 
@@ -62,7 +63,7 @@ def trace(home: Home, name: str) -> Trace:
     if folder is None:
         return Trace(line, {}, acts, None)
     loaded = bundle.load(folder)
-    return Trace(line, loaded.lineage, acts, _ask_again(Answerer(loaded, line["bundle"]), line["request"]))
+    return Trace(line, loaded.lineage, acts, _ask_again(Answerer(loaded, line["bundle"]), line))
 
 
 def _why_not(folder: Path, name: str) -> str:
@@ -80,11 +81,11 @@ def _why_not(folder: Path, name: str) -> str:
     )
 
 
-def _ask_again(answerer: Answerer, request: dict[str, Any]) -> tuple[list[str], list[float]] | None:
-    try:
-        (answer,) = answerer.recommend([RecommendRequest(**request)])
-    except UnknownUser:  # deleted since
-        return None
+def _ask_again(answerer: Answerer, line: dict[str, Any]) -> tuple[list[str], list[float]]:
+    """The same question, answered as it was then: by the model, or without it where that was late."""
+    query = answerer.translate(RecommendRequest(**line["request"]))
+    late = line.get("fallback") == "time-out"
+    answer = WithoutModel(answerer).instead_of(query) if late else answerer.answer([query])[0]
     return [each.item for each in answer.items], [each.score for each in answer.items]
 
 

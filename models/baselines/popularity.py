@@ -27,11 +27,7 @@ class Popularity:
     @classmethod
     def fit(cls, config: PopularityConfig, data: FitData) -> Self:
         """Count `data.events`."""
-        time = data.events.time
-        age = (time.max(initial=0) - time) / SECONDS_PER_DAY
-        weight = np.exp2(-age / config.half_life_days)
-        counts = np.bincount(data.events.item, weights=weight, minlength=data.n_items)
-        return cls(config, counts.astype(np.float32))
+        return cls(config, recent_counts(data.events, data.n_items, config.half_life_days))
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; the history is not used."""
@@ -46,3 +42,10 @@ class Popularity:
     def from_state(cls, config: PopularityConfig, state: Arrays) -> Self:
         """See `Recommender.from_state`."""
         return cls(config, state["counts"])
+
+
+def recent_counts(events: Interactions, n_items: int, half_life_days: float) -> Floats:
+    """Events of each item, each halved every `half_life_days` before the newest: float32 [n_items]."""
+    age = (events.time.max(initial=0) - events.time) / SECONDS_PER_DAY
+    weight = np.exp2(-age / half_life_days)
+    return np.bincount(events.item, weights=weight, minlength=n_items).astype(np.float32)

@@ -200,6 +200,7 @@ def _list(response: RecommendResponse) -> dict[str, Any]:
     return {
         "items": [each.item for each in response.items],
         "scores": [each.score for each in response.items],
+        **({} if response.fallback is None else {"fallback": response.fallback}),
     }
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from serving.door.item_routes import item_routes
 from serving.door.schemas import RevertRequest
 from serving.door.wire import Refusal, read, refuse
 
@@ -22,7 +23,7 @@ N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The routes; whoever loads the models sets `state.answerer` and, if there is one, `state.trial`."""
+    """The routes; whoever loads the models sets `state.answerer`, `without`, `metrics`, and maybe `trial`."""
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -30,6 +31,7 @@ def pages() -> Starlette:
             Route("/items", _looked_up(find_items)),
             Route("/users", _looked_up(find_users)),
             Route("/trial/revert", _revert, methods=["POST"]),
+            *item_routes(),
         ]
     )
     app.state.trial = None
@@ -68,11 +70,12 @@ def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request],
 
 
 def info(answerer: "Answerer") -> dict[str, object]:
-    """What is served: lineage and sizes."""
+    """What is served: lineage, sizes, and the fields that `filters` may name."""
     return {
         "lineage": answerer.lineage.model_dump(),
         "n_items": len(answerer.bundle.catalogue),
         "n_users": len(answerer.bundle.user_keys),
+        "fields": answerer.rules.fields,
     }
 
 

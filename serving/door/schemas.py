@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 MAX_EVENTS = 10_000
 MAX_REQUESTS = 256
+MAX_FILTERS = 16
 
 Key = Annotated[str, Field(min_length=1, max_length=512)]
 Keys = Annotated[list[Key], Field(max_length=MAX_EVENTS)]
@@ -20,8 +21,42 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
-class RecommendRequest(Wire):
-    """One question: a history or a known user, and what may be in the list.
+class ListRules(Wire):
+    """How long a list is and which items may be in it."""
+
+    k: int = Field(default=10, ge=1, le=100, strict=True, description="Length of the list.")
+    exclude: Keys = Field(default=[], description="Item keys that may not be in the list.")
+    allow: Keys | None = Field(
+        default=None, description="The only item keys that may be in the list; all where it is left out."
+    )
+    filters: dict[Key, Keys] = Field(
+        default={},
+        max_length=MAX_FILTERS,
+        description="By field of the items, the values of which an item must have one; see /info.",
+        json_schema_extra={"example": {"department": ["GROCERY"]}},
+    )
+    in_stock: bool = Field(
+        default=False, strict=True, description="Whether items out of stock are barred from the list."
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _allows_something(cls, allow: list[str] | None) -> list[str] | None:
+        if allow == []:
+            raise ValueError("it must name an item, but got []: leave it out to allow the whole catalogue.")
+        return allow
+
+    @field_validator("filters")
+    @classmethod
+    def _leaves_something(cls, filters: dict[str, list[str]]) -> dict[str, list[str]]:
+        for field, values in filters.items():
+            if not values:
+                raise ValueError(f"{field} must name a value, but got []: leave the field out.")
+        return filters
+
+
+class RecommendRequest(ListRules):
+    """One question: a history or a user, and what may be in the list.
 
     Refused are: both or neither of `history` and `user`, parallel lists of other lengths, times that go back,
     a basket that is opened twice, `k` out of range, unknown fields.
@@ -41,23 +76,19 @@ class RecommendRequest(Wire):
         default=None, description="Basket of each event of `history`; events of one basket are neighbours."
     )
     user: Key | None = Field(
-        default=None, description="Key of a user that the model was trained with. Give this or `history`."
+        default=None, description="User key; one that is not known gets the list for an unknown user."
     )
-    k: int = Field(default=10, ge=1, le=100, strict=True, description="Length of the list.")
-    exclude: Keys = Field(default=[], description="Item keys that may not be in the list.")
     exclude_seen: bool = Field(
         default=False, strict=True, description="Whether items of the history are barred from the list."
     )
-    allow: Keys | None = Field(
-        default=None, description="The only item keys that may be in the list; all where it is left out."
+    diversity: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="0: by score alone. Towards 1: the more an item is like those above it, the lower.",
     )
-
-    @field_validator("allow")
-    @classmethod
-    def _allows_something(cls, allow: list[str] | None) -> list[str] | None:
-        if allow == []:
-            raise ValueError("it must name an item, but got []: leave it out to allow the whole catalogue.")
-        return allow
+    explain: bool = Field(default=False, strict=True, description="Whether each item says why it is there.")
 
     @model_validator(mode="after")
     def _asks_one_question(self) -> Self:
@@ -101,10 +132,44 @@ class RecommendManyRequest(Wire):
     requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
 
 
+class SimilarRequest(ListRules):
+    """What is like an item; the item itself is never in the list."""
+
+    item: Key = Field(description="Item key.", json_schema_extra={"example": "1082185"})
+
+
+class CompleteRequest(ListRules):
+    """What belongs to a basket; its own items are never in the list."""
+
+    basket: Keys = Field(
+        min_length=1, description="Item keys, in any order.", json_schema_extra={"example": ["1082185"]}
+    )
+
+
 class RevertRequest(Wire):
     """Give the challenger up."""
 
     reason: str = Field(min_length=1, max_length=1000, description="One line for people, shown on /info.")
+
+
+Source = Literal["generative", "counts", "repeats", "content", "together", "trending"]
+Fallback = Literal["unknown-user", "empty-history", "unknown-items", "time-out", "no-basket"]
+
+
+class Near(Wire):
+    """An item of the history that is like a listed one."""
+
+    item: str
+    title: str
+    similarity: float = Field(description="Cosine of the content vectors.")
+
+
+class Explanation(Wire):
+    """Why an item is in a list."""
+
+    codes: list[int] = Field(description="Semantic ID, coarse to fine; the last code tells twins apart.")
+    sharing: list[int] = Field(description="Items that share the codes up to each level, itself included.")
+    because: Near | None = Field(description="The item of the history that is most like it.")
 
 
 class RecommendedItem(Wire):
@@ -112,8 +177,13 @@ class RecommendedItem(Wire):
 
     item: str = Field(description="Item key.")
     title: str
-    score: float = Field(description="Comparable within one list only.")
+    score: float = Field(description="Comparable within one list and source only.")
     rank: int = Field(description="0 is the best.")
+    source: Source = Field(
+        description="repeats: of the history; generative: spelled by the model; counts: by a counting model; "
+        "content: by its description; together: from common baskets; trending: what all buy lately."
+    )
+    explanation: Explanation | None = Field(default=None, description="Where it was asked for.")
 
 
 class Lineage(Wire):
@@ -134,6 +204,9 @@ class RecommendResponse(Wire):
     lineage: Lineage
     ignored: list[str] = Field(description="Keys of the request that the catalogue does not have.")
     notice: str | None = Field(description="What the caller should know about this answer.")
+    fallback: Fallback | None = Field(
+        default=None, description="Why this is not the model's answer to a known history; null where it is."
+    )
     id: str | None = Field(default=None, description="For `encore trace`; null where answers are not kept.")
     arm: Literal["champion", "challenger"] | None = Field(
         default=None, description="Which model of a trial answered; null where none is on trial."

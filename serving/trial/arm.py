@@ -10,7 +10,9 @@ from serving.door.schemas import RecommendRequest, RecommendResponse
 from serving.trial.config import ArmName
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
-    from serving.answers.answerer import Answerer, Query
+    from serving.answers.answerer import Answerer
+    from serving.answers.query import Query
+    from serving.answers.without_model import WithoutModel
     from serving.trial.record import TrialRecord
 
 
@@ -21,38 +23,31 @@ class Answered:
     Attributes:
         request: as it came.
         response: as it goes.
-        n_events: known events that the answer is based on.
         note: what the answer log keeps about the trial, None outside one.
     """
 
     request: RecommendRequest
     response: RecommendResponse
-    n_events: int
     note: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A model and the queue before it.
+    """A model, the queue before it, and who answers where it is late.
 
     Attributes:
         name: champion or challenger.
         answerer: translates requests for its own bundle: each arm has its own items and users.
         batcher: gathers its requests.
+        without: answers what the model did not answer in time; None: a time-out is an error.
+        patience_ms: longest wait for the model where `ask` is told none; None waits for ever.
     """
 
     name: ArmName
     answerer: "Answerer"
     batcher: "MicroBatcher[Query, RecommendResponse]"
-
-    def check(self, request: RecommendRequest) -> None:
-        """Refuse a request before anybody is asked.
-
-        Raises:
-            UnknownUser: the arm does not know the user.
-        """
-        if not self.answerer.knows(request):
-            self.answerer.translate(request)  # raises, in its own words
+    without: "WithoutModel | None" = None
+    patience_ms: float | None = None
 
     async def ask_counted(self, request: RecommendRequest, record: "TrialRecord") -> tuple[Answered, float]:
         """`ask` by the champion, whose errors reach the caller; either end is told to `record`."""
@@ -68,13 +63,21 @@ class Arm:
         """The arm's answer, and the milliseconds it took with its wait in the queue.
 
         Raises:
-            UnknownUser: the arm does not know the user.
-            TimeoutError: no answer within `timeout_ms`.
+            Unanswerable: the request asks for something that the arm's items or model do not have.
+            TimeoutError: no answer in time, and nobody answers instead.
             Exception: whatever the model raises.
         """
         start = time.perf_counter()
         query = self.answerer.translate(request)
-        limit = None if timeout_ms is None else timeout_ms / 1000
-        response = await asyncio.wait_for(self.batcher.ask(query), limit)
+        response = await self._answer(query, timeout_ms or self.patience_ms)
         latency_ms = (time.perf_counter() - start) * 1000
-        return Answered(request, response, len(query.items)), latency_ms
+        return Answered(request, response), latency_ms
+
+    async def _answer(self, query: "Query", timeout_ms: float | None) -> RecommendResponse:
+        try:
+            limit = None if timeout_ms is None else timeout_ms / 1000
+            return await asyncio.wait_for(self.batcher.ask(query), limit)
+        except TimeoutError:
+            if self.without is None:
+                raise
+            return await asyncio.to_thread(self.without.instead_of, query)

@@ -15,8 +15,9 @@ from serving.trial.split import is_in_share
 class Canary:
     """Answers requests by the arm of their user.
 
-    Users that both arms know are split by hash. A user that only one knows is answered by that one, and is
-    no part of the comparison. Once the challenger is given up the champion answers everybody.
+    Users that both arms know are split by hash. A user that only one knows is answered by that one, a user
+    that none knows by the champion, and neither is part of the comparison. Once the challenger is given up
+    the champion answers everybody.
 
     Args:
         champion: answers whom the split gives it, and whoever the challenger fails.
@@ -33,11 +34,7 @@ class Canary:
         self._salt = config.salt or challenger.answerer.lineage.bundle
 
     async def answer(self, requests: Sequence[RecommendRequest]) -> list[Answered]:
-        """Answer all of `requests`, in their order.
-
-        Raises:
-            UnknownUser: one of them names a user that no arm knows.
-        """
+        """Answer all of `requests`, in their order."""
         routes = [self._route(request) for request in requests]
         return await asyncio.gather(
             *(self._one(request, *route) for request, route in zip(requests, routes, strict=True))
@@ -47,7 +44,6 @@ class Canary:
         """The arm that is to answer, and the arm of the split; None where there was no choice."""
         ours, theirs = (arm.answerer.knows(request) for arm in (self._champion, self._challenger))
         if not theirs:
-            self._champion.check(request)
             return "champion", None
         if not ours:
             return "challenger", None

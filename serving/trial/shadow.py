@@ -41,13 +41,7 @@ class Shadow:
         self._mirror = Mirror(self._see, champion.batcher.idle, config.max_waiting)
 
     async def answer(self, requests: Sequence[RecommendRequest]) -> list[Answered]:
-        """Answer all of `requests` by the champion, in their order.
-
-        Raises:
-            UnknownUser: one of them names a user that the champion does not know.
-        """
-        for request in requests:
-            self._champion.check(request)
+        """Answer all of `requests` by the champion, in their order."""
         return await asyncio.gather(*(self._one(request) for request in requests))
 
     def mirror(self, request: RecommendRequest, response: RecommendResponse) -> None:

@@ -25,7 +25,7 @@ LINEAGE = Lineage(bento="r:1", run_id=None, snapshot=None, generation=None, fami
 
 
 def answer(item="a"):
-    items = [RecommendedItem(item=item, title="A", score=0.1 + 0.2, rank=0)]
+    items = [RecommendedItem(item=item, title="A", score=0.1 + 0.2, rank=0, source="counts")]
     return RecommendResponse(items=items, lineage=LINEAGE, ignored=[], notice=None)
 
 

@@ -14,6 +14,9 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.bundle import Bundle, save
+from models.tokenizers.code_table import CodeTable
+from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
+from models.tokenizers.store import ItemCodes
 from serving import bento
 from serving.bento import BentoInfo
 from serving.process import running
@@ -21,15 +24,31 @@ from serving.process import running
 
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
-    titles = ["milk", "bread", "butter", "tea", "salt"]
-    frame = pl.DataFrame({"item_key": ["10", "11", "12", "13", "14"], "title": titles})
+    frame = pl.DataFrame(
+        {
+            "item_key": ["10", "11", "12", "13", "14"],
+            "title": ["milk", "bread", "butter", "tea", "salt"],
+            "department": ["dairy", "bakery", "dairy", "drinks", None],
+            "in_stock": [True, True, False, None, True],
+        }
+    )
     return Bundle(
         recommender=Popularity(PopularityConfig(), np.array([5, 4, 3, 2, 1], dtype=np.float32)),
         catalogue=Catalogue(frame, ("title",)),
         user_keys=["ann", "bob", "cid"],
         histories=Interactions.from_histories([[0, 1], [2], []], times=[[7, 9], [8], []]),
         lineage={"run_id": "run-1", "snapshot": "snap-1", "generation": "gen-1"},
+        items=some_codes(),
     )
+
+
+def some_codes() -> ItemCodes:
+    """Milk and butter point one way, bread another, salt between them; of tea nothing is known."""
+    vectors = np.array([[1, 0], [0, 1], [2, 0], [0, 0], [1, 1]], dtype=np.float32)
+    books = np.array([[[1, 0], [0, 1]]], dtype=np.float32)
+    tokenizer = ResidualKMeans(ResidualKMeansConfig(n_levels=1, codebook_size=2), books)
+    codes = np.array([[0, 0], [1, 0], [0, 1], [0, 2], [1, 1]])
+    return ItemCodes(vectors, tokenizer, CodeTable(codes, (2, 3)))
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,10 @@ def test_a_link_with_a_user_shows_the_list_with_titles_and_lineage(url: str, tmp
 
 
 def test_a_mistake_is_told_on_the_page(url: str, tmp_path: Path) -> None:
-    assert "user must be one of the 3 that the model was trained with, but got 'zoe'" in seen(
-        f"{url}/?user=zoe", tmp_path
+    assert "k: input should be less than or equal to 100, but got 500" in seen(
+        f"{url}/?user=ann&k=500", tmp_path
     )
+
+
+def test_a_user_that_nobody_knows_is_told_on_the_page(url: str, tmp_path: Path) -> None:
+    assert "the user is not known" in seen(f"{url}/?user=zoe", tmp_path)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle, digest
-from serving.answers.answerer import EMPTY_HISTORY, Answerer
+from serving.answers.answerer import Answerer
+from serving.answers.query import NOTICES
 from serving.bento import BentoInfo
 from serving.door.schemas import RecommendRequest
 from serving.probe import Client, Mode, replay
@@ -42,7 +43,17 @@ def frozen_requests(n_requests: int) -> list[RecommendRequest]:
 
 
 def test_every_get_endpoint_answers(url: str) -> None:
-    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/info", "/items?q=t", "/users?q=a", "/"):
+    for path in (
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/docs.json",
+        "/info",
+        "/items?q=t",
+        "/items/10",
+        "/users?q=a",
+        "/",
+    ):
         assert get(url + path)[0] == 200
 
 
@@ -61,8 +72,32 @@ def test_an_answer_carries_the_tag_and_the_run(url: str, built: BentoInfo, bundl
     }
 
 
+def test_filters_diversity_and_reasons_are_served(url: str) -> None:
+    body = {"user": "ann", "k": 2, "filters": {"department": ["dairy"]}, "diversity": 0.5, "explain": True}
+    status, answer = post(url, body)
+    assert status == 200
+    assert [(line["item"], line["source"]) for line in answer["items"]] == [
+        ("10", "repeats"),
+        ("12", "counts"),
+    ]
+    assert answer["items"][1]["explanation"]["because"]["item"] == "10"
+
+
+def test_items_and_baskets_are_answered_without_the_model(url: str) -> None:
+    assert post(url, {"item": "10", "k": 1}, "/similar")[1]["items"][0]["item"] == "12"
+    status, answer = post(url, {"basket": ["10"], "k": 2}, "/complete")
+    assert (status, [line["item"] for line in answer["items"]]) == (200, ["12", "14"])
+    assert post(url, {"item": "zz"}, "/similar")[0] == 400
+
+
+def test_an_unknown_user_is_answered_and_counted(url: str) -> None:
+    status, answer = post(url, {"user": "zoe", "k": 1})
+    assert (status, answer["fallback"]) == (200, "unknown-user")
+    assert 'encore_fallbacks_total{why="unknown-user"}' in get(f"{url}/metrics")[1]
+
+
 def test_an_empty_history_is_answered_and_says_so(url: str) -> None:
-    assert post(url, {"history": []})[1]["notice"].startswith(EMPTY_HISTORY)
+    assert post(url, {"history": []})[1]["notice"].startswith(NOTICES["empty-history"])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +110,8 @@ def test_an_empty_history_is_answered_and_says_so(url: str) -> None:
         ({"history": [], "user": "ann"}, 400, "give either history or user, but got both"),
         ({"history": [], "k": 101}, 400, "k: input should be less than or equal to 100, but got 101"),
         ({"history": [], "top": 1}, 400, "top: no such field"),
-        ({"user": "zoe"}, 404, "user must be one of the 3"),
+        ({"history": [], "filters": {"colour": ["red"]}}, 400, "filters: a field must be one of department"),
+        ({"history": [], "diversity": 2}, 400, "diversity: input should be less than or equal to 1"),
         (b'{"history": ["' + b"x" * 5_000_000 + b'"]}', 413, "a body may have 4194304 bytes"),
     ],
 )
@@ -109,8 +145,8 @@ def test_the_service_gives_what_the_bundle_gives_offline(url: str, bundle: Bundl
 
 
 def test_a_refused_probe_says_what_came(url: str) -> None:
-    with pytest.raises(RuntimeError, match="must answer 200 to a frozen request, but got 404"):
-        replay(url, [RecommendRequest(user="zoe")], mode="alone")
+    with pytest.raises(RuntimeError, match="must answer 200 to a frozen request, but got 400"):
+        replay(url, [RecommendRequest(history=[], filters={"colour": ["red"]})], mode="alone")
 
 
 def test_hundreds_of_concurrent_requests_all_get_200(url: str) -> None:
@@ -129,9 +165,10 @@ def test_metrics_count_answers_refusals_and_batches(url: str) -> None:
 
     names = [
         'encore_requests_total{kind="user"}',
-        'encore_refusals_total{status="404"}',
+        'encore_refusals_total{status="400"}',
         "encore_ignored_items_total",
-        "encore_unknown_users_total",
+        'encore_fallbacks_total{why="unknown-user"}',
+        'encore_fallbacks_total{why="unknown-items"}',
         "encore_batch_size_sum",
         "encore_model_seconds_count",
     ]
@@ -139,4 +176,5 @@ def test_metrics_count_answers_refusals_and_batches(url: str) -> None:
     post(url, {"user": "ann"})
     post(url, {"user": "zoe"})
     post(url, {"history": ["zz", "yy"]})
-    assert [count(name) - was for name, was in zip(names, before, strict=True)] == [1, 1, 2, 1, 2, 2]
+    post(url, {"k": 0})
+    assert [count(name) - was for name, was in zip(names, before, strict=True)] == [2, 1, 2, 1, 1, 3, 3]

@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def keep(log: AnswerLog, item: str = "a") -> str:
-    items = [RecommendedItem(item=item, title="A", score=0.5, rank=0)]
+    items = [RecommendedItem(item=item, title="A", score=0.5, rank=0, source="counts")]
     response = RecommendResponse(items=items, lineage=LINEAGE, ignored=[], notice=None)
     name = log.note(RecommendRequest(user="ann"), response).id
     assert name is not None

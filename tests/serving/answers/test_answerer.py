@@ -5,14 +5,17 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models.bundle import Bundle
 from models.recommender import Config, Mask, Recommendations, top_k
-from serving.answers.answerer import EMPTY_HISTORY, UNKNOWN_HISTORY, Answerer, UnknownUser
+from serving.answers.answerer import Answerer
+from serving.answers.query import NOTICES, Unanswerable
 from serving.door.schemas import RecommendRequest, RecommendResponse
 
 Ask = Callable[..., RecommendResponse]
@@ -55,8 +58,13 @@ def keys(response: RecommendResponse) -> list[str]:
 
 def test_items_come_with_key_title_score_and_rank(ask: Ask) -> None:
     first, second = ask(history=["14"], k=2).items
-    assert first.model_dump() == {"item": "10", "title": "milk", "score": 5.0, "rank": 0}
-    assert second.model_dump() == {"item": "11", "title": "bread", "score": 4.0, "rank": 1}
+    line = {"item": "10", "title": "milk", "score": 5.0, "rank": 0, "source": "counts", "explanation": None}
+    assert first.model_dump() == line
+    assert second.model_dump() == line | {"item": "11", "title": "bread", "score": 4.0, "rank": 1}
+
+
+def test_what_the_user_had_before_is_a_repeat(ask: Ask) -> None:
+    assert [line.source for line in ask(history=["11", "zz"], k=3).items] == ["counts", "repeats", "counts"]
 
 
 def test_an_answer_says_where_it_comes_from(ask: Ask) -> None:
@@ -78,21 +86,25 @@ def test_unknown_keys_are_ignored_and_reported_once_each(ask: Ask) -> None:
 
 
 def test_an_empty_history_is_answered_and_says_so(ask: Ask) -> None:
-    assert ask(history=[], k=5).notice == EMPTY_HISTORY
+    assert ask(history=[], k=5).notice == NOTICES["empty-history"]
+    assert ask(history=[], k=5).fallback == "empty-history"
     assert keys(ask(history=[], k=5)) == ["10", "11", "12", "13", "14"]
 
 
 def test_a_fully_unknown_history_is_answered_and_says_so(ask: Ask) -> None:
-    assert ask(history=["zz"], k=5).notice == UNKNOWN_HISTORY
+    assert ask(history=["zz"], k=5).notice == NOTICES["unknown-items"]
+    assert ask(history=["zz"], k=5).fallback == "unknown-items"
+    assert ask(history=["zz", "10"], k=5).fallback is None
 
 
 def test_a_known_user_without_events_is_an_empty_history(ask: Ask) -> None:
-    assert ask(user="cid", k=5).notice == EMPTY_HISTORY
+    assert ask(user="cid", k=5).fallback == "empty-history"
 
 
-def test_an_unknown_user_is_refused(ask: Ask) -> None:
-    with pytest.raises(UnknownUser, match=r"one of the 3 .* but got 'zoe': send the items"):
-        ask(user="zoe")
+def test_an_unknown_user_gets_the_list_for_one_and_is_told(ask: Ask) -> None:
+    response = ask(user="zoe", k=5)
+    assert keys(response) == ["10", "11", "12", "13", "14"]
+    assert (response.fallback, response.notice) == ("unknown-user", NOTICES["unknown-user"])
 
 
 def test_excluded_items_are_not_returned(ask: Ask) -> None:
@@ -111,10 +123,71 @@ def test_only_allowed_items_are_returned_and_a_short_list_says_so(ask: Ask) -> N
     assert response.notice == "only 2 of 3 items: no others are allowed"
 
 
+def test_a_filter_leaves_the_items_that_have_one_of_the_values(ask: Ask) -> None:
+    assert keys(ask(history=[], filters={"department": ["dairy", "drinks"]}, k=3)) == ["10", "12", "13"]
+    assert keys(ask(history=[], filters={"department": ["dairy"], "title": ["butter"]}, k=1)) == ["12"]
+    assert keys(ask(history=[], filters={"department": ["dairy"]}, exclude=["10"], k=1)) == ["12"]
+    assert keys(ask(history=[], filters={"department": ["toys"]}, k=1)) == []
+
+
+def test_what_is_out_of_stock_is_left_out_where_that_is_asked(ask: Ask) -> None:
+    assert keys(ask(history=[], in_stock=True, k=4)) == ["10", "11", "13", "14"]  # of tea it is not known
+
+
+def test_a_filter_by_a_field_that_is_not_there_is_refused(ask: Ask, bundle: Bundle) -> None:
+    with pytest.raises(Unanswerable, match="one of department, in_stock, title, but got 'colour'"):
+        ask(history=[], filters={"colour": ["red"]})
+    bare = replace(bundle, catalogue=Catalogue(bundle.catalogue.frame.drop("in_stock"), ("title",)))
+    with pytest.raises(Unanswerable, match="must have a column in_stock"):
+        Answerer(bare, "").recommend([RecommendRequest(history=[], in_stock=True)])
+
+
+def test_lists_of_a_field_are_searched_inside(bundle: Bundle) -> None:
+    tags = pl.Series("tags", [["cold", "white"], [], None, ["hot"], ["white"]])
+    tagged = replace(bundle, catalogue=Catalogue(bundle.catalogue.frame.with_columns(tags), ("title",)))
+    request = RecommendRequest(history=[], filters={"tags": ["white", "hot"]}, k=3)
+    assert keys(Answerer(tagged, "").recommend([request])[0]) == ["10", "13", "14"]
+
+
+def test_a_diverse_list_puts_twins_apart(ask: Ask) -> None:
+    # relevance 1 .75 .5 .25 0; butter points where milk does, bread and tea nowhere near, salt half-way
+    assert keys(ask(history=[], k=5)) == ["10", "11", "12", "13", "14"]
+    assert keys(ask(history=[], k=5, diversity=0.5)) == ["10", "11", "13", "12", "14"]
+    assert keys(ask(history=[], k=2, diversity=0.5)) == ["10", "11"]
+
+
+def test_an_explanation_spells_the_item_and_names_what_it_is_like(ask: Ask) -> None:
+    milk, bread, butter = ask(history=["12", "11"], k=3, explain=True).items
+    assert milk.explanation is not None
+    assert milk.explanation.model_dump() == {
+        "codes": [0, 0],
+        "sharing": [3, 1],
+        "because": {"item": "12", "title": "butter", "similarity": 1.0},
+    }
+    assert bread.explanation is not None
+    assert bread.explanation.because is not None
+    assert bread.explanation.because.item == "11"
+    assert butter.source == "repeats"
+
+
+def test_nothing_is_the_reason_where_nothing_is_alike(ask: Ask) -> None:
+    for history in ([], ["13"]):
+        (milk,) = ask(history=history, k=1, explain=True).items
+        assert milk.explanation is not None
+        assert milk.explanation.because is None
+
+
+def test_a_bundle_without_vectors_says_that_it_cannot(bundle: Bundle) -> None:
+    answerer = Answerer(replace(bundle, items=None), "")
+    for more in ({"explain": True}, {"diversity": 0.1}):
+        with pytest.raises(Unanswerable, match="need a bundle with item vectors"):
+            answerer.recommend([RecommendRequest.model_validate({"history": [], **more})])
+
+
 def test_nothing_allowed_is_an_empty_list(ask: Ask) -> None:
     response = ask(history=[], allow=["zz"], k=3)
     assert response.items == []
-    assert response.notice == f"{EMPTY_HISTORY}; only 0 of 3 items: no others are allowed"
+    assert response.notice == f"{NOTICES['empty-history']}; only 0 of 3 items: no others are allowed"
 
 
 def test_times_and_baskets_of_unknown_items_are_dropped_with_them(bundle: Bundle) -> None:
@@ -150,6 +223,10 @@ REQUESTS = st.builds(
     exclude=st.lists(st.sampled_from(["10", "13", "zz"]), max_size=2),
     exclude_seen=st.booleans(),
     allow=st.none() | st.lists(st.sampled_from(["11", "12", "14", "yy"]), min_size=1, max_size=3),
+    filters=st.sampled_from([{}, {"department": ["dairy", "bakery"]}]),
+    in_stock=st.booleans(),
+    diversity=st.sampled_from([0.0, 0.4]),
+    explain=st.booleans(),
 )
 
 
@@ -165,4 +242,6 @@ def test_a_request_gets_the_same_answer_alone_and_in_a_batch(
         assert not listed & set(request.exclude)
         assert request.allow is None or listed <= set(request.allow)
         assert not request.exclude_seen or not listed & set(request.history or [])
+        assert not request.filters or listed <= {"10", "11", "12"}
+        assert not request.in_stock or "12" not in listed
         assert [line.rank for line in answer.items] == list(range(len(answer.items)))

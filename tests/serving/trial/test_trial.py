@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from data.interactions import Interactions
@@ -16,8 +15,9 @@ from models.baselines.popularity import Popularity
 from models.bundle import Bundle
 from models.recommender import Mask, Recommendations
 from serving.answers.answer_log import AnswerLog, lines
-from serving.answers.answerer import Answerer, UnknownUser
+from serving.answers.answerer import Answerer
 from serving.answers.batching import BatchConfig, MicroBatcher
+from serving.answers.without_model import WithoutModel
 from serving.door.schemas import RecommendRequest
 from serving.trial.arm import Answered, Arm
 from serving.trial.config import ArmName, RevertConfig, TrialConfig
@@ -50,6 +50,23 @@ def faulty(bundle: Bundle, before: Callable[[], None]) -> Bundle:
 
 def broken() -> None:
     raise RuntimeError("out of memory")
+
+
+def test_a_champion_that_is_late_is_answered_for(bundle: Bundle) -> None:
+    go = threading.Event()
+    slow = Answerer(faulty(bundle, lambda: go.wait(10) and None), "c" * 64)
+    champion = Arm("champion", slow, MicroBatcher(slow.answer, BatchConfig()), WithoutModel(slow), 50)
+
+    async def ask() -> Answered:
+        answered, latency_ms = await champion.ask(RecommendRequest(history=["12"], k=2))
+        assert latency_ms < 5_000
+        go.set()
+        await champion.batcher.close()
+        return answered
+
+    response = asyncio.run(ask()).response
+    assert [(line.item, line.source) for line in response.items] == [("10", "content"), ("12", "repeats")]
+    assert response.fallback == "time-out"
 
 
 def arm(name: ArmName, bundle: Bundle) -> Arm:
@@ -142,9 +159,13 @@ def test_a_user_of_one_arm_is_answered_by_it_and_not_compared(bundle: Bundle, ch
             assert (each.note["arm"], each.note["assigned"]) == (name, None)
 
 
-def test_a_user_that_no_arm_knows_is_refused_by_the_champion(bundle: Bundle, challenger: Bundle) -> None:
-    with pytest.raises(UnknownUser, match=r"one of the 3 .* but got 'nobody'"):
-        run(Tried(bundle, challenger, **HALF), RecommendRequest(user="nobody"))
+def test_a_user_that_no_arm_knows_is_answered_by_the_champion(bundle: Bundle, challenger: Bundle) -> None:
+    for share in (0.01, 0.99):
+        tried = Tried(bundle, challenger, mode="canary", share=share)
+        (answered,) = run(tried, RecommendRequest(user="nobody", k=1))
+        assert (first(answered), answered.response.fallback) == ("10", "unknown-user")
+        assert answered.note is not None
+        assert answered.note["assigned"] is None
 
 
 def test_the_champion_answers_where_the_challenger_fails(bundle: Bundle, challenger: Bundle) -> None:

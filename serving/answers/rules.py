@@ -1,0 +1,88 @@
+"""Rules: what a request allows, from keys and fields to dense ids and masks."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from data.catalogue import Catalogue
+from data.interactions import Ints
+from models.recommender import Mask
+from serving.answers.query import Rules, Unanswerable
+from serving.door.schemas import ListRules
+
+STOCK = "in_stock"
+KEPT = 32  # masks of filters; one has a byte for each item
+
+
+class RuleBook:
+    """Translates the rules of requests for one catalogue; safe in several threads.
+
+    Args:
+        catalogue: its items; a column `in_stock` of booleans says what can be sold, null counts as yes.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._having = lru_cache(maxsize=KEPT)(self._find)
+
+    @property
+    def fields(self) -> list[str]:
+        """What can be filtered by."""
+        return sorted(name for name in self._catalogue.frame.columns if name != "item_key")
+
+    def read(self, asked: ListRules, barred: Ints) -> Rules:
+        """The rules of a request, together with items that are barred anyway: int64 ids.
+
+        Raises:
+            Unanswerable: a filter names a field that the items do not have, or stock is not known.
+        """
+        barred = np.union1d(barred, self.known(asked.exclude))
+        candidates = None if asked.allow is None else self.known(asked.allow)
+        return Rules(barred, candidates, self._only(asked.filters, in_stock=asked.in_stock))
+
+    def known(self, keys: list[str]) -> Ints:
+        """Ids of the keys that the catalogue has."""
+        ids = self._catalogue.ids(keys)
+        return ids[ids >= 0]
+
+    def unknown(self, *keys: Sequence[str]) -> list[str]:
+        """Keys that the catalogue does not have, each once, in their order."""
+        missing = (key for some in keys for key in some if key not in self._catalogue.id_of)
+        return list(dict.fromkeys(missing))
+
+    def _only(self, filters: Mapping[str, Sequence[str]], *, in_stock: bool) -> Mask | None:
+        masks = [self._having(field, tuple(sorted(set(values)))) for field, values in filters.items()]
+        if in_stock:
+            masks.append(self._sold())
+        return np.logical_and.reduce(masks) if masks else None
+
+    def _sold(self) -> Mask:
+        if STOCK not in self._catalogue.frame.columns:
+            raise Unanswerable(
+                f"in_stock: the items must have a column {STOCK}, but have none: leave in_stock out, or add "
+                "the column to the source."
+            )
+        return ~self._having(STOCK, ("false",))
+
+    def _find(self, field: str, values: tuple[str, ...]) -> Mask:
+        """Items with one of the values: bool [I]."""
+        if field not in self.fields:
+            raise Unanswerable(
+                f"filters: a field must be one of {', '.join(self.fields) or '(none)'}, but got {field!r}: "
+                "correct the name."
+            )
+        return _matches(self._catalogue.frame[field], values)
+
+
+def _matches(column: pl.Series, values: tuple[str, ...]) -> Mask:
+    """Rows that hold one of the values, as text; of a list, in any place."""
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    if isinstance(column.dtype, pl.List):
+        inner = pl.element().cast(pl.String).is_in(list(values))
+        found = column.to_frame().select(pl.col(column.name).list.eval(inner).list.any()).to_series()
+    else:
+        found = column.cast(pl.String).is_in(list(values))
+    return found.fill_null(value=False).to_numpy()
