@@ -26,6 +26,7 @@ LAYERS = ("data", "models", "serving")
 SOURCE = Path(__file__).resolve().parent.parent
 _OUTSIDE = {SOURCE / "serving" / name for name in ("bento.py", "process.py", "probe.py")}
 """Files that handle Bentos from outside and are not packed."""
+_PACKED = {".py", ".html", ".css", ".js"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ def pins() -> list[str]:
 
 def _sources() -> list[Path]:
     found = (path for layer in LAYERS for path in (SOURCE / layer).rglob("*"))
-    return sorted(path for path in found if path.suffix in {".py", ".html"} and path not in _OUTSIDE)
+    return sorted(
+        path for path in found if path.suffix in {".py", ".html", ".css", ".js"} and path not in _OUTSIDE
+    )
 
 
 def _source_digest() -> str:

@@ -74,7 +74,8 @@ class RecommenderService:
         gc.collect()
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
         _PAGES.state.answerer, _PAGES.state.trial = self.answerer, self.trial
-        _PAGES.state.without, _PAGES.state.metrics = self.champion.without, self.metrics
+        _PAGES.state.champion, _PAGES.state.metrics = self.champion, self.metrics
+        _PAGES.state.without = self.champion.without
 
     @bentoml.on_deployment
     @staticmethod

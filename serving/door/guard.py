@@ -12,6 +12,7 @@ from serving.door.wire import Refusal, refuse
 from serving.settings import TOKEN_VARIABLE, token
 
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/healthz"})
+OPEN_FOLDER = "/page/"
 """The page itself and the probes of an orchestrator tell nothing and need no token."""
 
 
@@ -35,7 +36,7 @@ class Guard:
             await refuse(refusal)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER):
             return None
         headers = Headers(scope=scope)
         if self.token is not None:

@@ -7,30 +7,33 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from serving.door.item_routes import item_routes
-from serving.door.schemas import RevertRequest
+from serving.door.schemas import RecommendRequest, RevertRequest
 from serving.door.wire import Refusal, read, refuse
 
 if TYPE_CHECKING:
     from serving.answers.answerer import Answerer
     from serving.trial.trial import Trial
 
-PAGE = Path(__file__).with_name("page.html")
-POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+PAGE = Path(__file__).with_name("page")
+POLICY = "default-src 'self'; img-src data:; frame-ancestors 'none'"
 N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The routes; whoever loads the models sets `state.answerer`, `without`, `metrics`, and maybe `trial`."""
+    """The routes; `state` gets answerer, champion, without, metrics and trial from who loads the models."""
     app = Starlette(
         routes=[
             Route("/", _page),
+            Mount("/page", StaticFiles(directory=PAGE)),
             Route("/info", _info),
             Route("/items", _looked_up(find_items)),
             Route("/users", _looked_up(find_users)),
             Route("/trial/revert", _revert, methods=["POST"]),
+            Route("/trial/compare", _compare, methods=["POST"]),
             *item_routes(),
         ]
     )
@@ -39,7 +42,7 @@ def pages() -> Starlette:
 
 
 def _page(request: Request) -> Response:
-    return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+    return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
 
 
 def _info(request: Request) -> Response:
@@ -62,6 +65,24 @@ async def _revert(request: Request) -> Response:
     return JSONResponse(trial.info())
 
 
+async def _compare(request: Request) -> Response:
+    """The lists of both models for one question; nobody's trial counts it."""
+    from serving.answers.query import Unanswerable
+
+    asked, trial = await read(request, RecommendRequest), request.app.state.trial
+    if isinstance(asked.body, Refusal):
+        return refuse(asked.body)
+    if trial is None or trial.challenger is None:
+        return refuse(Refusal(404, "a comparison needs a challenger, but there is none: see /info."))
+    arms = (request.app.state.champion, trial.challenger)
+    try:
+        answered = [(await arm.ask(asked.body))[0].response for arm in arms]
+    except Unanswerable as error:
+        return refuse(Refusal(400, str(error)))
+    names = (arm.name for arm in arms)
+    return JSONResponse({name: each.model_dump() for name, each in zip(names, answered, strict=True)})
+
+
 def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         return JSONResponse(look(request.app.state.answerer, request.query_params.get("q", "")))
@@ -76,6 +97,7 @@ def info(answerer: "Answerer") -> dict[str, object]:
         "n_items": len(answerer.bundle.catalogue),
         "n_users": len(answerer.bundle.user_keys),
         "fields": answerer.rules.fields,
+        "explains": answerer.explainer is not None,
     }
 
 

@@ -1,54 +1,171 @@
-"""The page in a real browser, against a real service."""
+"""The page in a real browser, against a real service: what a person clicks and sees."""
 
-import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from serving.process import running
+from serving.trial.config import TrialConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=5000",  # the page's requests are answered before the page is read
-)
+CODES = "\u203a"  # between the codes of a semantic ID
+PHONE = {"width": 360, "height": 740}
 
 
-def seen(url: str, profile: Path) -> str:
-    """Text of the page once its scripts have run."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
         pytest.skip("no browser is installed (Debian package chromium)")
-    command = [browser, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url]
-    page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    body = re.sub(r"<script.*?</script>|<style.*?</style>", "", page, flags=re.S)
-    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
 
 
-def test_the_page_says_what_is_served(url: str, tmp_path: Path) -> None:
-    assert "popularity, 5 items, 3 known users, recommender:" in seen(url, tmp_path)
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab that fails the test if the page's scripts do."""
+    tab, errors = browser.new_page(), []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.set_default_timeout(20_000)
+    yield tab
+    tab.close()
+    assert errors == []
 
 
-def test_a_link_with_a_user_shows_the_list_with_titles_and_lineage(url: str, tmp_path: Path) -> None:
-    text = seen(f"{url}/?user=ann&k=2", tmp_path)
-    assert "0 milk 10 5.000 1 bread 11 4.000" in text
-    assert "snap-1" in text
-    assert "butter" not in text
+def rows(page: Page) -> list[str]:
+    """Each line of the list as its words, once there is one."""
+    lines = page.locator("tbody tr")
+    expect(lines.first).to_be_visible()
+    return [" ".join(line.inner_text().split()).replace(CODES, ">") for line in lines.all()]
 
 
-def test_a_mistake_is_told_on_the_page(url: str, tmp_path: Path) -> None:
-    assert "k: input should be less than or equal to 100, but got 500" in seen(
-        f"{url}/?user=ann&k=500", tmp_path
+def test_the_page_says_what_is_served(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#served")).to_contain_text("popularity, 5 items, 3 known users, recommender:")
+
+
+def test_a_history_is_picked_and_recommended_from(page: Page, url: str) -> None:
+    page.goto(url)
+    page.fill("#item", "butt")
+    expect(page.locator("#items option")).to_have_attribute("value", "12")
+    page.fill("#item", "12")
+    page.press("#item", "Enter")
+    expect(page.locator("#history")).to_contain_text("butter")
+    page.fill("#k", "3")
+    page.get_by_role("button", name="Recommend").click()
+    assert rows(page) == [
+        "0 milk counts 10 similar 0 > 0 like butter (1.00) 5.000",
+        "1 bread counts 11 similar 1 > 0 4.000",
+        "2 butter repeats 12 similar 0 > 1 like butter (1.00) 3.000",
+    ]
+    assert (
+        page.locator(".path").first.get_attribute("title") == "after code 1: 3 items, after code 2: 1 items"
     )
 
 
-def test_a_user_that_nobody_knows_is_told_on_the_page(url: str, tmp_path: Path) -> None:
-    assert "the user is not known" in seen(f"{url}/?user=zoe", tmp_path)
+def test_a_link_with_a_user_shows_the_list_and_its_lineage(page: Page, url: str) -> None:
+    page.goto(f"{url}/?user=ann&k=2")
+    assert [line.split()[1] for line in rows(page)] == ["milk", "bread"]
+    expect(page.locator("#lineage")).to_contain_text("snap-1")
+
+
+def test_filters_and_stock_leave_items_out(page: Page, url: str) -> None:
+    page.goto(f"{url}/?user=ann")
+    assert len(rows(page)) == 5
+    page.select_option("#field", "department")
+    page.fill("#value", "dairy")
+    page.press("#value", "Enter")
+    page.press("#k", "Enter")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.check("#stock")
+    page.press("#k", "Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.click("#filters button")
+    page.press("#k", "Enter")
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+
+def test_an_item_leads_to_what_is_like_it(page: Page, url: str) -> None:
+    page.goto(f"{url}/?user=ann&k=1")
+    page.get_by_role("button", name="Items similar to milk").click()
+    expect(page.locator("#heading")).to_have_text("Similar to milk")
+    assert rows(page)[0].startswith("0 butter content 12")
+
+
+def test_a_basket_is_completed(page: Page, url: str) -> None:
+    page.goto(f"{url}/?item=11")
+    page.click("#complete")
+    expect(page.locator("#heading")).to_have_text("Belongs to the basket")
+    assert rows(page)[0].split()[1] == "salt"
+
+
+def test_a_mistake_is_told_on_the_page(page: Page, url: str) -> None:
+    page.goto(f"{url}/?user=ann&k=500")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "k: input should be less than or equal to 100, but got 500"
+    )
+
+
+def test_a_user_that_nobody_knows_is_told_on_the_page(page: Page, url: str) -> None:
+    page.goto(f"{url}/?user=zoe")
+    expect(page.locator("#notice")).to_contain_text("the user is not known")
+
+
+def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
+    page.goto(url)
+    page.focus("#item")
+    page.keyboard.type("10")
+    page.keyboard.press("Enter")
+    for _ in range(30):
+        if page.evaluate("document.activeElement.textContent") == "Recommend":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert len(rows(page)) == 5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_phone_and_its_text_stands_out(browser: Browser, url: str, scheme: str) -> None:
+    tab = browser.new_page(viewport=PHONE, color_scheme=scheme)
+    tab.goto(f"{url}/?user=ann")
+    rows(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert contrast(tab, "#notice") >= 4.5
+    assert contrast(tab, "button.main") >= 4.5
+    tab.close()
+
+
+def contrast(page: Page, element: str) -> float:
+    """WCAG 2.2 contrast ratio (section 1.4.3) of an element's text to what is painted behind it."""
+    script = """element => {
+      const light = colour => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(value => value / 255)
+          .map(value => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4);
+        return .2126 * r + .7152 * g + .0722 * b;
+      };
+      let behind = element;
+      while (/, 0\\)$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+      const pair = [light(getComputedStyle(element).color), light(getComputedStyle(behind).backgroundColor)];
+      return (Math.max(...pair) + .05) / (Math.min(...pair) + .05);
+    }"""
+    return float(page.locator(element).evaluate(script))
+
+
+def test_champion_and_challenger_are_shown_side_by_side(
+    page: Page, bundle_folder: Path, challenger_folder: Path, tmp_path: Path
+) -> None:
+    trial = challenger_folder, TrialConfig.model_validate({"mode": "shadow"})
+    with running(bundle_folder, log=tmp_path / "service.log", trial=trial) as address:
+        page.goto(f"{address}/?user=ann&k=2")
+        rows(page)
+        page.click("#compare")
+        expect(page.locator("table")).to_have_count(2)
+        tables = page.locator("table").all()
+        assert [each.locator("caption").inner_text() for each in tables] == ["champion", "challenger"]
+        assert [line.split()[1] for line in rows(page)] == ["milk", "bread", "salt", "tea"]
+        expect(page.locator("tr.moved")).to_have_count(4)

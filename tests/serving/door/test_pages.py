@@ -37,12 +37,25 @@ def test_users_are_found_by_the_start_of_their_key(browser: TestClient) -> None:
 def test_the_page_loads_nothing_from_elsewhere(browser: TestClient) -> None:
     reply = browser.get("/")
     assert reply.headers["content-type"].startswith("text/html")
-    assert "default-src 'self'" in reply.headers["content-security-policy"]
-    assert not re.search(r"https?://|//cdn|@import", PAGE.read_text())
+    assert reply.headers["content-security-policy"].startswith("default-src 'self';")
+    for file in PAGE.iterdir():
+        assert browser.get(f"/page/{file.name}").status_code == 200
+        assert not re.search(r"https?://|//cdn|@import", file.read_text())
 
 
 def test_the_page_shows_keys_and_titles_as_text_only() -> None:
-    assert "innerHTML" not in PAGE.read_text()
+    assert "innerHTML" not in (PAGE / "page.js").read_text()
+
+
+def test_of_the_page_nothing_else_is_served(browser: TestClient) -> None:
+    for path in ("/page/", "/page/../pages.py", "/page/%2e%2e/pages.py", "/page/nothing.js"):
+        assert browser.get(path).status_code == 404
+
+
+def test_a_comparison_needs_a_challenger(browser: TestClient) -> None:
+    nothing = browser.post("/trial/compare", json={"history": []})
+    assert (nothing.status_code, nothing.json()["error"][:18]) == (404, "a comparison needs")
+    assert browser.post("/trial/compare", json={"k": 1}).status_code == 400
 
 
 def test_a_revert_by_hand_is_json_and_needs_a_trial(browser: TestClient) -> None:
