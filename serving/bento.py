@@ -101,9 +101,7 @@ def pins() -> list[str]:
 
 def _sources() -> list[Path]:
     found = (path for layer in LAYERS for path in (SOURCE / layer).rglob("*"))
-    return sorted(
-        path for path in found if path.suffix in {".py", ".html", ".css", ".js"} and path not in _OUTSIDE
-    )
+    return sorted(path for path in found if path.suffix in _PACKED and path not in _OUTSIDE)
 
 
 def _source_digest() -> str:

@@ -141,7 +141,9 @@ class RecommenderService:
         from serving.answers.without_model import WithoutModel
 
         batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
-        return Arm("champion", self.answerer, batcher, WithoutModel(self.answerer), patience_ms())
+        without = WithoutModel(self.answerer)
+        without.warm_up()
+        return Arm("champion", self.answerer, batcher, without, patience_ms())
 
     def _begin_trial(self) -> Trial | None:
         """The trial that the settings ask for; a challenger that cannot be loaded costs no answer."""

@@ -1,14 +1,17 @@
-"""Bought together: what shared a basket with the items of a basket, by cosine of the baskets they are in.
+"""Bought together: what shared a basket with the items of a basket.
 
-Item-based neighbourhoods (Linden, Smith and York 2003, IEEE Internet Computing 7(1), "Amazon.com
-recommendations: item-to-item collaborative filtering"). Rows of the item-item matrix are counted when they
-are asked for, from two ragged tables, so nothing of size I x I is built. Dims: E events, B baskets, I items.
+Similarity by conditional probability (Deshpande and Karypis 2004, ACM TOIS 22(1), section 4.1.2): shared
+baskets / (baskets of the one * baskets of the other ** alpha). Rows of the item-item matrix are counted when
+they are asked for, from two ragged tables, so nothing of size I x I is built. Dims: E events, B baskets,
+I items.
 """
 
 import numpy as np
 
 from data.interactions import Interactions, Ints
 from models.recommender import Floats
+
+ALPHA = 0.2  # how much less a popular item counts; chosen on November, see benchmarks/baskets.py
 
 
 class BoughtTogether:
@@ -17,10 +20,11 @@ class BoughtTogether:
     Args:
         histories: all of whose baskets count.
         n_items: I.
+        alpha: 0 counts a popular item in full, 1 divides by its baskets.
     """
 
-    def __init__(self, histories: Interactions, n_items: int) -> None:
-        self._n_items = n_items
+    def __init__(self, histories: Interactions, n_items: int, alpha: float = ALPHA) -> None:
+        self._n_items, self._alpha = n_items, alpha
         basket, item = _distinct(_ordinals(histories), histories.item, n_items)
         self._items = item  # by basket
         self._items_from = _offsets(basket, int(basket[-1]) + 1 if len(basket) else 0)
@@ -31,16 +35,15 @@ class BoughtTogether:
     def scores(self, basket: Ints) -> Floats:
         """How well each item goes with a basket: float32 [I], 0 for what never shared one.
 
-        The sum, over the basket's distinct items, of shared baskets / sqrt(baskets of one * of the other).
+        The sum, over the basket's distinct items, of the similarity.
         """
         total = np.zeros(self._n_items)
         for item in np.unique(basket):
             rows = self._baskets[self._baskets_from[item] : self._baskets_from[item + 1]]
             if len(rows):
-                shared = np.bincount(self._in_baskets(rows), minlength=self._n_items)
-                total += shared / np.sqrt(len(rows))
+                total += np.bincount(self._in_baskets(rows), minlength=self._n_items) / len(rows)
         n_baskets = np.maximum(np.diff(self._baskets_from), 1)
-        return (total / np.sqrt(n_baskets)).astype(np.float32)
+        return (total / n_baskets**self._alpha).astype(np.float32)
 
     def _in_baskets(self, baskets: Ints) -> Ints:
         """Items of several baskets, one after the other."""

@@ -53,6 +53,10 @@ class WithoutModel:
     def __init__(self, answerer: "Answerer") -> None:
         self._answerer = answerer
 
+    def warm_up(self) -> None:
+        """Count what answers are made from, so that no caller waits for it."""
+        self._answerer.neighbours, self._trending, self._together  # noqa: B018 (made when read)
+
     @cached_property
     def _trending(self) -> Floats:
         bundle = self._answerer.bundle
