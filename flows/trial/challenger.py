@@ -15,6 +15,8 @@ from serving import bento
 from serving.place import check_challenger, place_of
 from serving.trial.config import TrialConfig
 
+KNOWS_TRIALS = ("trial/trial.py", "trial.py")  # in the source of a Bento, now and earlier
+
 
 def config_of(*, shadow: bool, canary: float | None, settings: Path | None) -> TrialConfig:
     """How a challenger is tried: by the command's options, the rest by a TOML file of `TrialConfig`.
@@ -85,8 +87,8 @@ def _found(home: Home, wanted: str, entries: list[Entry]) -> Path | None:
 
 
 def _check_champion(home: Home, champion: Release) -> None:
-    packed = bento.find(champion.bento, home.bentos) / "src" / "serving" / "trial.py"
-    if not packed.is_file():
+    packed = bento.find(champion.bento, home.bentos) / "src" / "serving"
+    if not any((packed / file).is_file() for file in KNOWS_TRIALS):
         raise ValueError(
             f"the champion's Bento must know trials, but {champion.bento} was built before there were any: "
             "`encore retrain` packs it anew."

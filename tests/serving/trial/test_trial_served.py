@@ -90,10 +90,11 @@ def test_each_user_gets_the_same_arm_and_the_answer_says_which(
     assert count(canary, 'seconds_count{arm="champion"}') == 2 * (40 - sum(chosen))
 
 
-def test_users_of_one_arm_are_answered_and_unknown_ones_refused(canary: str) -> None:
+def test_users_of_one_arm_are_answered_by_it_and_unknown_ones_by_the_champion(canary: str) -> None:
     assert post(canary, {"user": "cid"})[1]["arm"] == "champion"
     assert post(canary, {"user": "zoe"})[1]["arm"] == "challenger"
-    assert post(canary, {"user": "nobody"})[0] == 404
+    nobody = post(canary, {"user": "nobody"})[1]
+    assert (nobody["arm"], nobody["fallback"]) == ("champion", "unknown-user")
 
 
 def test_info_says_what_is_on_trial_until_a_person_ends_it(canary: str, challenger_folder: Path) -> None:
@@ -107,7 +108,7 @@ def test_info_says_what_is_on_trial_until_a_person_ends_it(canary: str, challeng
     assert count(canary, 'reverted{rule="by hand"}') == 1
     answered = [post(canary, {"history": [f"z{number}"]})[1] for number in range(20)]
     assert {(each["items"][0]["item"], each["arm"]) for each in answered} == {("10", None)}
-    assert post(canary, {"user": "zoe"})[0] == 404
+    assert post(canary, {"user": "zoe"})[1]["fallback"] == "unknown-user"
 
 
 def test_a_shadow_is_compared_and_given_up_by_rule(
