@@ -1,10 +1,12 @@
 """Catalogue: the items that can be recommended, their keys and their fields."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from polars.datatypes import DataType, DataTypeClass
 
 from data.interactions import Ints
@@ -39,6 +41,18 @@ class Catalogue:
     def ids(self, keys: list[str]) -> Ints:
         """Dense ids of `keys`: int64 [len(keys)], -1 for a key that is not in the catalogue."""
         return np.array([self.id_of.get(key, -1) for key in keys], dtype=np.int64)
+
+    def having(self, field: str, values: Sequence[str]) -> NDArray[np.bool_]:
+        """Items whose `field` is one of `values`, as text, or holds one where it is a list: bool [I]."""
+        column = self.frame[field]
+        if isinstance(column.dtype, pl.Array):
+            column = column.arr.to_list()
+        if isinstance(column.dtype, pl.List):
+            inner = pl.element().cast(pl.String).is_in(list(values))
+            column = column.list.eval(inner).list.any()
+        else:
+            column = column.cast(pl.String).is_in(list(values))
+        return column.fill_null(value=False).to_numpy()
 
     @cached_property
     def titles(self) -> list[str]:

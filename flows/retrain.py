@@ -253,7 +253,7 @@ def _deliver(run: Context, case: Case, forced: str) -> Outcome:
         bento = package(run, best.trained)
         tag = tag_of(bento)
         try:
-            proof = prove(run=run, bento=bento, window=case.window, config=run.config.prove)
+            proof = _prove(run, case, bento)
             promote(run, bento, case.judged, reasons[0])
             known = champion is not None and tag_of(champion) == tag
             ending = "unchanged" if known else "promoted"
@@ -266,6 +266,18 @@ def _deliver(run: Context, case: Case, forced: str) -> Outcome:
     checked = str(pages(run.home, run.snapshot.digest) / "report.html")
     lines, started = list(case.lines), _start_words(case)
     return Outcome(ending, best.family, lines, reasons, latency, tag, run.run_id, checked, page, started)
+
+
+def _prove(run: Context, case: Case, bento: Artefact) -> Artefact:
+    config = run.config
+    return prove(
+        run=run,
+        bento=bento,
+        window=case.window,
+        scored=case.best.scored,
+        metric=config.gate.metric,
+        config=config.prove,
+    )
 
 
 def _start_words(case: Case) -> tuple[str, ...]:

@@ -11,16 +11,19 @@ from flows.config import ProveConfig
 from flows.files import read_json, write_json
 from flows.retraining.context import Context
 from flows.steps import Artefact, step
-from flows.tasks.evaluate import in_ids_of
+from flows.tasks.evaluate import in_ids_of, k_of, report_of
 from flows.tasks.split import open_window
 from models import bundle
-from models.recommender import NO_ITEM, Recommender
+from models.recommender import NO_ITEM, Recommendations, Recommender
 from serving.door.schemas import RecommendRequest
 from serving.probe import Mode, Replay, replay
 from serving.process import running
 from serving.settings import token
+from validation.evaluate import score
+from validation.metrics import Scores
 from validation.parity import Answer, compare_answers
 
+TOLERANCE = 1e-9  # of a user's metric
 MODES: tuple[Mode, ...] = ("alone", "concurrent", "batch")
 
 
@@ -29,20 +32,36 @@ class ProofFailed(RuntimeError):
 
 
 @step("prove", layers=("data", "models", "validation", "serving"))
-def prove(run: Context, draft: Path, *, bento: Artefact, window: Artefact, config: ProveConfig) -> None:
-    """Leaves proof.json; latencies are in notes/. Raises `ProofFailed`."""
+def prove(
+    run: Context,
+    draft: Path,
+    *,
+    bento: Artefact,
+    window: Artefact,
+    scored: Artefact,
+    metric: str,
+    config: ProveConfig,
+) -> None:
+    """Leaves proof.json; latencies are in notes/.
+
+    Raises:
+        ProofFailed: another list, score or metric of a user than offline, or too slow.
+    """
     held_out, model = open_window(run, window), bundle.load(bento.file("bundle"))
-    rows = frozen_rows(held_out, config.requests)
-    expected = offline(in_ids_of(model, held_out), held_out, rows, config.k)
-    requests = frozen_requests(held_out, rows, config.k)
+    rows, k = frozen_rows(held_out, config.requests), max(config.k, k_of(metric))
+    expected = offline(in_ids_of(model, held_out), held_out, rows, k)
+    requests = frozen_requests(held_out, rows, k)
+    reported = report_of(scored).values(metric)[rows]
     log = run.home.logs / "proof.log"
     with running(Path(bento.path).parent, log=log) as url:
         replays = {mode: replay(url, requests, mode=mode, token=token()) for mode in MODES}
     for mode, found in replays.items():
         _check_answers(mode, expected, found, log)
+        check_metric(mode, metric, reported, served_values(found.answers, held_out, rows, metric, k))
     _check_latency(replays["alone"], config)
     write_json(draft / "notes" / "latency.json", {mode: latency(found) for mode, found in replays.items()})
-    write_json(draft / "proof.json", {"requests": len(requests), "modes": MODES, "k": config.k})
+    proof = {"requests": len(requests), "modes": MODES, "k": k, metric: float(reported.mean())}
+    write_json(draft / "proof.json", proof)
 
 
 def latency_of(proof: Artefact) -> dict[str, dict[str, float]]:
@@ -75,6 +94,38 @@ def offline(recommender: Recommender, window: Window, rows: Ints, k: int) -> lis
         Answer([keys[item] for item in items if item != NO_ITEM], scores[items != NO_ITEM].tolist())
         for items, scores in zip(top.items, top.scores, strict=True)
     ]
+
+
+def served_values(answers: Sequence[Answer], window: Window, rows: Ints, metric: str, k: int) -> Scores:
+    """The metric of each served list: float64 [n].
+
+    Args:
+        answers: n served lists, in keys.
+        window: whose queries were asked.
+        rows: int64 [n], which of them.
+        metric: such as "ndcg@10".
+        k: longest list.
+    """
+    items = np.full((len(rows), k), NO_ITEM)
+    for row, answer in zip(items, answers, strict=True):
+        row[: len(answer.items)] = window.catalogue.ids(answer.items)
+    lists = Recommendations(items, np.zeros(items.shape, dtype=np.float32))
+    return score(lists, window.asking(rows), (k_of(metric),))[metric]
+
+
+def check_metric(mode: str, metric: str, reported: Scores, served: Scores) -> None:
+    """Refuse served lists that are worth something else than the report says of the same users.
+
+    Raises:
+        ProofFailed: naming how many.
+    """
+    n_other = int((np.abs(reported - served) > TOLERANCE).sum())
+    if n_other:
+        raise ProofFailed(
+            f"served lists must be worth what was reported offline, but asked {mode} the {metric} of "
+            f"{n_other} of {len(served)} users differs, {served.mean():.4f} on average against "
+            f"{reported.mean():.4f}: evaluate again."
+        )
 
 
 def latency(found: Replay) -> dict[str, float]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-import polars as pl
 
 from data.catalogue import Catalogue
 from data.interactions import Ints
@@ -73,16 +72,4 @@ class RuleBook:
                 f"filters: a field must be one of {', '.join(self.fields) or '(none)'}, but got {field!r}: "
                 "correct the name."
             )
-        return _matches(self._catalogue.frame[field], values)
-
-
-def _matches(column: pl.Series, values: tuple[str, ...]) -> Mask:
-    """Rows that hold one of the values, as text; of a list, in any place."""
-    if isinstance(column.dtype, pl.Array):
-        column = column.arr.to_list()
-    if isinstance(column.dtype, pl.List):
-        inner = pl.element().cast(pl.String).is_in(list(values))
-        found = column.to_frame().select(pl.col(column.name).list.eval(inner).list.any()).to_series()
-    else:
-        found = column.cast(pl.String).is_in(list(values))
-    return found.fill_null(value=False).to_numpy()
+        return self._catalogue.having(field, values)
