@@ -37,10 +37,13 @@ class TrieSoftmax(nn.Module):
     def prefixes(self, hidden: Tensor, nodes: Tensor, bias: Tensor) -> Tensor:
         """Log p(prefix up to the node | h) of every node: [B, D], [N, D], [N] -> [N, B]."""
         logits = torch.addmm(bias[:, None], nodes, hidden.T)
-        total = logits - _log_sums(logits, self.parent, self.n_inner)[self.parent]
-        for begin, end in zip(self.level_ends, self.level_ends[1:], strict=False):
-            total[begin:end] += total[self.parent[begin:end] - 1]
-        return total
+        ahead = -_log_sums(logits, self.parent, self.n_inner)  # what each node adds to its children's logits
+        begin = 0
+        for end in self.level_ends[:-1]:
+            above = ahead[self.parent[begin:end]]
+            ahead[begin + 1 : end + 1] += logits[begin:end] + above
+            begin = end
+        return logits + ahead[self.parent]
 
     def targets(self, hidden: Tensor, nodes: Tensor, bias: Tensor, item: Tensor, query: Tensor) -> Tensor:
         """Log p(item[m] | h[query[m]]), without scoring the leaves that no target needs.

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from data.interactions import Interactions, Ints
 from models.data_parallel import train
-from models.decoding.exact import top_items
 from models.decoding.trie_beam import trie_beam
 from models.heads.item_tables import InputTable, NodeTable
 from models.heads.pointer import Pointer
@@ -32,6 +31,7 @@ from models.recommender import (
     Recommendations,
     Watcher,
     concatenate,
+    top_k,
 )
 from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
 from models.recommenders.trie_pointer_warm import carried_over
@@ -90,18 +90,24 @@ class TriePointerModule(nn.Module):
         )
         self.spell = TrieSoftmax(codes.trie)
         self.pointer = Pointer(len(FEATURES), len(codes), d, config.pointer_width)
-        self.frozen: tuple[Tensor, Tensor] | None = None
+        self.frozen: tuple[Tensor, Tensor, Tensor] | None = None
 
     def freeze(self) -> None:
-        """Build both item tables once, for answers; training builds them at every step."""
+        """Build the item tables once, for answers; training builds them at every step."""
         self.requires_grad_(False)
-        self.frozen = (self.inputs(), self.nodes())
+        self.frozen = self._tables()
+
+    def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Input vectors [I, D], what the pointer makes of them [I, width], node vectors [N, D]."""
+        items = self.inputs()
+        return items, self.pointer.of_item(items), self.nodes()
 
     def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log p(return to pair's item) [P], log p(sentinel) [Q], hidden [Q, D], node vectors [N, D]."""
-        items, nodes = self.frozen or (self.inputs(), self.nodes())
+        items, of_items, nodes = self.frozen or self._tables()
         hidden = self._hidden(batch.baskets, items)[batch.cell]
-        back, sentinel = self.pointer(hidden, batch.pair_query, batch.pair_item, batch.pair_features, items)
+        pairs = batch.pair_query, batch.pair_item, batch.pair_features
+        back, sentinel = self.pointer(hidden, *pairs, of_items)
         return back, sentinel, hidden, nodes
 
     def loss(self, batch: Batch) -> Tensor:
@@ -112,6 +118,17 @@ class TriePointerModule(nn.Module):
         known = batch.target_pair >= 0
         returned = torch.where(known, back[batch.target_pair.clamp(min=0)], -60.0)
         return -torch.logaddexp(spelled, returned).mean()
+
+    def item_scores(self, batch: Batch) -> Tensor:
+        """Log p(item) under the mixture: float32 [Q, I].
+
+        The leaves of `prefix_scores`; the pointer adds to the few items that a user had.
+        """
+        back, sentinel, hidden, nodes = self._heads(batch)
+        spelled = self.spell.prefixes(hidden, nodes, self.nodes.bias).add_(sentinel)
+        leaf = self.spell.leaf_of[batch.pair_item]
+        spelled[leaf, batch.pair_query] = torch.logaddexp(spelled[leaf, batch.pair_query], back)
+        return spelled.float()[self.spell.leaf_of].T.contiguous()
 
     def prefix_scores(self, batch: Batch) -> Tensor:
         """Log p(prefix) under the mixture, summed over everything below it: [Q, N]."""
@@ -203,16 +220,16 @@ class TriePointer:
         for begin in range(0, histories.n_users, ROWS_PER_PASS):
             chunk = rows[begin : begin + ROWS_PER_PASS]
             batch = self._query(histories, recurrence, starts, first_basket, chunk)
-            with torch.inference_mode():
-                scores = self.module.prefix_scores(batch).numpy()
             here = allowed if allowed is None or allowed.ndim == 1 else allowed[chunk]
-            parts.append(self._decode(scores, k, here))
+            parts.append(self._decode(batch, k, here))
         return concatenate(parts, k)
 
-    def _decode(self, scores: Floats, k: int, allowed: Mask | None) -> Recommendations:
-        """Prefix scores [Q, N] to lists, exactly or by beam."""
+    @torch.inference_mode()
+    def _decode(self, batch: Batch, k: int, allowed: Mask | None) -> Recommendations:
+        """A list for each query, exactly or by beam."""
         if self.config.beam is None:
-            return top_items(scores, self.codes.trie, k, allowed)
+            return top_k(self.module.item_scores(batch).numpy(), k, allowed)
+        scores = self.module.prefix_scores(batch).numpy()
         return trie_beam(scores, self.codes.trie, k, allowed, beam=self.config.beam)
 
     def _query(
