@@ -4,7 +4,7 @@ Shops change: what is bought in one season is gone in the next, and a model that
 of its list on it. Dims: G knots on the time axis, I items, B questions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -72,6 +72,10 @@ class ItemClock:
         mass = self.density[below] * (1 - part) + self.density[above] * part + FLOOR
         share: NDArray[np.float64] = mass / mass.sum(axis=1, keepdims=True)
         return share
+
+    def padded(self, n_new: int) -> Self:
+        """With as many items more, of which nothing was counted."""
+        return replace(self, density=np.pad(self.density, ((0, 0), (0, n_new))))
 
     def to_arrays(self) -> Arrays:
         """For a bundle."""

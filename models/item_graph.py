@@ -26,6 +26,13 @@ class ItemGraph:
             "graph_indptr": self.weights.indptr.astype(np.int64),
         }
 
+    def padded(self, n_new: int, own: float = 0.0) -> "ItemGraph":
+        """With as many items more, without any weight but that to themselves."""
+        new = sp.identity(n_new, dtype=np.float32, format="csr") * np.float32(own)
+        grown = sp.block_diag([self.weights, new], format="csr", dtype=np.float32)
+        grown.eliminate_zeros()
+        return ItemGraph(grown)
+
     @classmethod
     def from_arrays(cls, state: Arrays) -> "ItemGraph":
         """The inverse of `to_arrays`."""

@@ -67,6 +67,10 @@ class EASE:
         scores = neighbour_scores(self.graph, histories, decay=decay, n_baskets=self.HISTORY_BASKETS)
         return top_k(scores + 1e-6 * self.popularity, k, allowed)
 
+    def with_uncounted(self, n_new: int) -> Self:
+        """See `extension.extended`: nothing speaks for a new item yet."""
+        return type(self)(self.config, self.graph.padded(n_new), np.pad(self.popularity, (0, n_new)))
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         return {"popularity": self.popularity, **self.graph.to_arrays()}

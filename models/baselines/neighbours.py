@@ -70,6 +70,10 @@ class Transitions:
         scores = neighbour_scores(self.graph, histories, decay=1.0, n_baskets=1)
         return top_k(scores + 1e-6 * self.popularity, k, allowed)
 
+    def with_uncounted(self, n_new: int) -> Self:
+        """See `extension.extended`: nothing leads to a new item yet, and it leads nowhere."""
+        return type(self)(self.config, self.graph.padded(n_new), np.pad(self.popularity, (0, n_new)))
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         return {"popularity": self.popularity, **self.graph.to_arrays()}
@@ -124,6 +128,11 @@ class ItemKNN:
         decay = self.config.history_decay
         scores = neighbour_scores(self.graph, histories, decay=decay, n_baskets=self.HISTORY_BASKETS)
         return top_k(scores + 1e-6 * self.popularity, k, allowed)
+
+    def with_uncounted(self, n_new: int) -> Self:
+        """See `extension.extended`: a new item speaks for its own return only."""
+        own = self.config.repeat_weight
+        return type(self)(self.config, self.graph.padded(n_new, own), np.pad(self.popularity, (0, n_new)))
 
     def state(self) -> Arrays:
         """See `Recommender.state`."""

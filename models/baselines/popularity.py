@@ -34,6 +34,10 @@ class Popularity:
         everyone = np.broadcast_to(self.counts, (histories.n_users, len(self.counts)))
         return top_k(everyone, k, allowed)
 
+    def with_uncounted(self, n_new: int) -> Self:
+        """See `extension.extended`: new items come last."""
+        return type(self)(self.config, np.pad(self.counts, (0, n_new)))
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         return {"counts": self.counts}

@@ -39,6 +39,10 @@ class Repeats:
         own += 1e-6 * self.popularity  # far below any event younger than 20 half-lives
         return top_k(own.astype(np.float32), k, allowed)
 
+    def with_uncounted(self, n_new: int) -> Self:
+        """See `extension.extended`: one that is in a history counts like any other."""
+        return type(self)(self.config, np.pad(self.popularity, (0, n_new)))
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         return {"popularity": self.popularity}

@@ -4,13 +4,17 @@ Log p(item | h) = sum over levels of log softmax over siblings of (h . v_node + 
 some item owns have nodes, so no probability is spent on codes that mean nothing. This is the factorisation
 of TIGER (Rajput et al. 2023, arXiv:2305.05065, section 3.2) with the prefix in the output vector instead of
 in a decoder, which makes scoring all items one matrix product (hierarchical softmax, Morin and Bengio 2005).
+Nodes that came after the weights were learned are scored by the sums of those before them, so that what was
+learned keeps its numbers.
 Dims: B hidden states, N trie nodes without the root, R nodes that have children (root included), M targets,
 S leaves that are siblings of targets.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.recommender import Mask
 from models.tokenizers.code_table import Trie
 
 
@@ -22,9 +26,22 @@ class TrieSoftmax(nn.Module):
     path: Tensor
     child_begin: Tensor
     n_children: Tensor
+    counted: Tensor | None
 
-    def __init__(self, trie: Trie) -> None:
+    def __init__(self, trie: Trie, late: Mask | None = None) -> None:
+        """Lay out the trie.
+
+        Args:
+            trie: of the items' semantic IDs.
+            late: bool [N], nodes that came after the weights were learned; None for none. The softmax of
+                siblings is taken over those that are not late, or over all where all are.
+        """
         super().__init__()
+        self.late = late
+        counted = None
+        if late is not None:
+            counted = torch.from_numpy(np.flatnonzero(~late | np.append(False, late)[trie.parent[1:]]))
+        self.register_buffer("counted", counted, persistent=False)
         self.level_ends = [int(offset) - 1 for offset in trie.level_offsets[2:]]
         self.n_inner = int(trie.level_offsets[-2])
         offsets = torch.from_numpy(trie.child_offsets[: self.n_inner + 1].copy())
@@ -37,7 +54,7 @@ class TrieSoftmax(nn.Module):
     def prefixes(self, hidden: Tensor, nodes: Tensor, bias: Tensor) -> Tensor:
         """Log p(prefix up to the node | h) of every node: [B, D], [N, D], [N] -> [N, B]."""
         logits = torch.addmm(bias[:, None], nodes, hidden.T)
-        ahead = -_log_sums(logits, self.parent, self.n_inner)  # what each node adds to its children's logits
+        ahead = -self._sums(logits)  # what each node adds to its children's logits
         begin = 0
         for end in self.level_ends[:-1]:
             above = ahead[self.parent[begin:end]]
@@ -68,6 +85,12 @@ class TrieSoftmax(nn.Module):
         asked = query[:, None]
         spelled = (logits[inner, asked] - sums[above[inner], asked]).sum(1)
         return spelled + self._leaf(hidden, nodes, bias, leaf, query)
+
+    def _sums(self, logits: Tensor) -> Tensor:
+        """Log of the summed exponentials below each inner node: [N, B] -> [R, B]."""
+        if self.counted is None:
+            return _log_sums(logits, self.parent, self.n_inner)
+        return _log_sums(logits[self.counted], self.parent[self.counted], self.n_inner)
 
     def _leaf(self, hidden: Tensor, nodes: Tensor, bias: Tensor, leaf: Tensor, query: Tensor) -> Tensor:
         """Log softmax of each target's leaf among its siblings: [M]."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from data.interactions import Interactions
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate
@@ -90,6 +90,20 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
                 parts.append(self.answer(rows, k, here))
         return concatenate(parts, k)
 
+    def with_codes(self, codes: CodeTable, vectors: Floats) -> Self:
+        """See `extension.extended`; what is new is spelled and read by codes that are known.
+
+        A collision digit that nobody had gets the mean of the rows of those that are known.
+        """
+        module = self.build(self.config, codes, vectors)
+        served, n_digits = self.weights.state_dict(), self.codes.sizes[-1]
+        state = {
+            name: fresh if name == "content" else with_digits(served[name], len(fresh), n_digits)
+            for name, fresh in module.state_dict().items()
+        }
+        module.load_state_dict(state)
+        return type(self)(self.config, codes, module)
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
@@ -108,3 +122,11 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
         }
         module.load_state_dict(weights)
         return cls(config, codes, module)
+
+
+def with_digits(served: Tensor, n_rows: int, n_digits: int) -> Tensor:
+    """A table whose last `n_digits` rows are the collision digit's, grown to `n_rows` by their mean."""
+    n_new = n_rows - len(served)
+    if n_new <= 0:
+        return served
+    return torch.cat([served, served[-n_digits:].mean(0).expand(n_new, *served.shape[1:])])

@@ -25,8 +25,14 @@ from models.coordinate_search import coordinate_search
 from models.heads.fusion import Probabilities, mix, softmax
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
-from models.recommender import Arrays, FitData, Mask, Recommendations, Watcher, concatenate, top_k
-from models.recommenders.encore_network import Committee, NetworkConfig, committee_like, committee_of
+from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
+from models.recommenders.encore_network import (
+    Committee,
+    NetworkConfig,
+    committee_like,
+    committee_of,
+    committee_with_codes,
+)
 from models.sequence.rows import newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
@@ -173,6 +179,22 @@ class Encore:
         if self.config.repeat_weight:
             near += self.config.repeat_weight * weights.toarray()
         return near
+
+    def with_codes(self, codes: CodeTable, vectors: Floats) -> Self:
+        """See `extension.extended`; a new item is placed by its content and its codes, like one never bought.
+
+        Raises:
+            ValueError: the views are of the id and the neighbours only, which a new item has not.
+        """
+        if not {"content", "codes"} & set(self.config.views):
+            raise ValueError(
+                f"A new item is placed by its content or its codes, but views is {self.config.views}: "
+                "retrain with content or codes among the views, or with the new items."
+            )
+        n_new = len(codes) - len(self.codes)
+        graph, clock = self.graph.padded(n_new), self.clock.padded(n_new)
+        module = committee_with_codes(self.config, codes, vectors, self.weights)
+        return type(self)(self.config, codes, module, graph, clock)
 
     def state(self) -> Arrays:
         """See `Recommender.state`."""

@@ -190,3 +190,26 @@ def committee_like(config: NetworkConfig, codes: CodeTable, weights: dict[str, T
     made = Committee(config, codes, arrays["content"], arrays["known"], near, (first_day, int(n_knots)))
     made.load_state_dict(weights)
     return made
+
+
+def committee_with_codes(
+    config: NetworkConfig, codes: CodeTable, content: Floats, served: Committee
+) -> Committee:
+    """The committee that serves, with items more that have no id part, no event and no neighbour.
+
+    Args:
+        config: of each member.
+        codes: semantic IDs of all items, those that serve first.
+        content: float32 [I, C], likewise.
+        served: knows the first of them.
+    """
+    weights = dict(served.state_dict())
+    n_new = len(codes) - len(weights["known"])
+    weights["content"] = torch.from_numpy(content)
+    weights["known"] = nn.functional.pad(weights["known"], (0, n_new))
+    ends = weights["graph_indptr"]
+    weights["graph_indptr"] = torch.cat([ends, ends[-1:].expand(n_new)])
+    for name in weights:
+        if name.endswith("views.id"):
+            weights[name] = nn.functional.pad(weights[name], (0, 0, 0, n_new))
+    return committee_like(config, codes, weights)

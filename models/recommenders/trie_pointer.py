@@ -34,6 +34,7 @@ from models.recommender import (
     top_k,
 )
 from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
+from models.recommenders.trie_pointer_late import late_nodes, with_late
 from models.recommenders.trie_pointer_warm import carried_over
 from models.sequence.baskets import BasketBatch, basket_batch, basket_starts
 from models.sequence.mixers.attention import CausalAttention
@@ -75,7 +76,9 @@ class TriePointerConfig(Config):
 class TriePointerModule(nn.Module):
     """The network: item tables, trunk over baskets, two heads."""
 
-    def __init__(self, config: TriePointerConfig, codes: CodeTable, content: Floats) -> None:
+    def __init__(
+        self, config: TriePointerConfig, codes: CodeTable, content: Floats, late: Mask | None = None
+    ) -> None:
         super().__init__()
         d = config.d_model
         self.inputs = InputTable(codes, content, d)
@@ -88,7 +91,7 @@ class TriePointerModule(nn.Module):
             d_model=d,
             dropout=config.dropout,
         )
-        self.spell = TrieSoftmax(codes.trie)
+        self.spell = TrieSoftmax(codes.trie, late)
         self.pointer = Pointer(len(FEATURES), len(codes), d, config.pointer_width)
         self.frozen: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -247,17 +250,26 @@ class TriePointer:
         cell = np.arange(len(rows)) * baskets.gap.shape[1] + (stop - begin)
         return assemble(baskets, cell, pairs, nothing, nothing, len(self.codes))
 
+    def with_codes(self, codes: CodeTable, vectors: Floats) -> Self:
+        """See `extension.extended`; old items keep their scores, see `trie_pointer_late`."""
+        before, spell = self.weights.state_dict(), self.weights.spell
+        late = late_nodes(codes, self.codes, spell.late)
+        module = TriePointerModule(self.config, codes, vectors, late)
+        module.load_state_dict(with_late(module.state_dict(), before, codes, self.codes, late))
+        return type(self)(self.config, codes, module)
+
     def state(self) -> Arrays:
         """See `Recommender.state`."""
         weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
         sizes = np.array(self.codes.sizes, dtype=np.int64)
-        return {"codes": self.codes.codes, "sizes": sizes, **weights}
+        late = {} if self.weights.spell.late is None else {"late": self.weights.spell.late}
+        return {"codes": self.codes.codes, "sizes": sizes, **late, **weights}
 
     @classmethod
     def from_state(cls, config: TriePointerConfig, state: Arrays) -> Self:
         """See `Recommender.from_state`."""
         codes = CodeTable(state["codes"], tuple(int(size) for size in state["sizes"]))
-        module = TriePointerModule(config, codes, state["weights.inputs.item_content"])
+        module = TriePointerModule(config, codes, state["weights.inputs.item_content"], state.get("late"))
         module.load_state_dict(
             {
                 name.removeprefix("weights."): torch.from_numpy(value)
@@ -270,7 +282,7 @@ class TriePointer:
 
 def _double(config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> TriePointerModule:
     """A frozen float64 copy."""
-    copy = TriePointerModule(config, codes, module.inputs.item_content.numpy())
+    copy = TriePointerModule(config, codes, module.inputs.item_content.numpy(), module.spell.late)
     copy.load_state_dict(module.state_dict())
     copy.double().eval().freeze()
     return copy

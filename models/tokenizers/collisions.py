@@ -24,3 +24,28 @@ def append_digit(codes: Ints, sizes: tuple[int, ...]) -> CodeTable:
     digit = np.empty(len(codes), dtype=np.int64)
     digit[order] = np.arange(len(codes)) - start[np.cumsum(fresh) - 1]
     return CodeTable(np.column_stack([codes, digit]), (*sizes, int(digit.max(initial=0)) + 1))
+
+
+def digits_after(table: CodeTable, codes: Ints) -> Ints:
+    """Collision digits of items that come later: int64 [J].
+
+    They go on after the largest digit that their codes have in `table`, also where items have left it since,
+    so that no row comes twice.
+
+    Args:
+        table: I items.
+        codes: int64 [J, L], codes of the new items without the digit.
+
+    >>> digits_after(CodeTable(np.array([[0, 0], [0, 2]]), (1, 3)), np.array([[0], [0]])).tolist()
+    [3, 4]
+    """
+    together = np.concatenate([table.semantic, codes])
+    group = np.unique(together, axis=0, return_inverse=True)[1].reshape(-1)
+    taken = np.full(len(together), -1)
+    np.maximum.at(taken, group[: len(table)], table.codes[:, -1])
+    fresh = group[len(table) :]
+    order = np.argsort(fresh, kind="stable")
+    first = np.searchsorted(fresh[order], fresh[order])
+    digit = np.empty(len(fresh), dtype=np.int64)
+    digit[order] = taken[fresh[order]] + 1 + np.arange(len(fresh)) - first
+    return digit

@@ -12,7 +12,7 @@ import numpy as np
 from data.interactions import Ints
 from models.recommender import Arrays, Config, Floats
 from models.tokenizers.code_table import CodeTable
-from models.tokenizers.collisions import append_digit
+from models.tokenizers.collisions import append_digit, digits_after
 
 
 class Tokenizer(Protocol):
@@ -75,9 +75,10 @@ class Tokenizer(Protocol):
 
     def extend(self, table: CodeTable, vectors: Floats) -> CodeTable:
         """Append new items, float32 [J, D]; no published code moves."""
-        fresh = append_digit(np.concatenate([table.semantic, self.encode(vectors)]), table.semantic_sizes)
-        sizes = (*table.semantic_sizes, max(table.sizes[-1], fresh.sizes[-1]))
-        return table.extend(fresh.codes[len(table) :], sizes)
+        codes = self.encode(vectors)
+        digit = digits_after(table, codes)
+        sizes = (*table.semantic_sizes, max(table.sizes[-1], int(digit.max(initial=-1)) + 1))
+        return table.extend(np.column_stack([codes, digit]), sizes)
 
 
 def checked(vectors: Floats, *, size: int | None = None) -> Floats:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.tokenizers.code_table import CodeTable, build_trie
-from models.tokenizers.collisions import append_digit
+from models.tokenizers.collisions import append_digit, digits_after
 
 CODES = np.array([[0, 1, 0], [0, 1, 1], [1, 0, 0], [0, 0, 0]])
 
@@ -45,3 +45,9 @@ def test_every_item_has_its_own_path_that_spells_its_codes(rows):
         children = np.arange(trie.child_offsets[node], trie.child_offsets[node + 1])
         assert (trie.parent[children] == node).all()
     assert trie.child_offsets[-1] == len(trie)
+
+
+def test_digits_go_on_after_the_largest_even_where_items_have_left():
+    # 0 0 has lost the digits 0 and 1; 1 0 is new
+    table = CodeTable(np.array([[0, 0, 2], [0, 1, 0]]), (2, 2, 3))
+    assert digits_after(table, np.array([[0, 0], [1, 0], [0, 1], [0, 0]])).tolist() == [3, 0, 1, 4]
