@@ -36,7 +36,8 @@ class Bundle:
         histories: their newest events, for requests by user key.
         lineage: where it comes from: family, run_id, snapshot, generation, protocol...
         items: content vectors, frozen tokenizer and semantic IDs of the catalogue, for what is near an item
-            and for items that come later; None in a bundle of format 1.
+            and, with the frozen item encoder, for items that come later; None in a bundle of format 1. The
+            encoder is None where the bundle was written before encoders were kept.
     """
 
     recommender: Recommender

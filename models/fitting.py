@@ -11,7 +11,8 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models.families import FAMILIES
 from models.item_encoders.collaborative import encode_collaborative
-from models.item_encoders.encoders import EncoderConfig, encode
+from models.item_encoders.encoders import EncoderConfig, fit
+from models.item_encoders.fitted import ItemEncoder
 from models.recommender import Arrays, Epoch, FitData, Floats, Recommender, Watcher
 from models.tokenizers.kinds import TOKENIZERS, TokenizerConfig
 from models.tokenizers.letter import LetterConfig
@@ -89,7 +90,14 @@ def encode_items(
     Raises:
         ValueError: the encoder needs texts, categories or events that are not there.
     """
-    return encode(catalogue, config, seed=seed, events=events)
+    return fit_encoder(catalogue, config, seed=seed, events=events)[1]
+
+
+def fit_encoder(
+    catalogue: Catalogue, config: EncoderConfig, *, seed: int, events: Interactions | None = None
+) -> tuple[ItemEncoder, Floats]:
+    """As `encode_items`, with the encoder, which goes on to encode items that come later."""
+    return fit(catalogue, config, seed=seed, events=events)
 
 
 def fit_tokenizer(
@@ -107,7 +115,7 @@ def fit_codes(
     *,
     seed: int,
 ) -> ItemCodes:
-    """Vectors, tokenizer and semantic IDs of a window; the teacher of a tokenizer that needs one too.
+    """Vectors, encoder, tokenizer and semantic IDs of a window; a tokenizer's teacher where it needs one.
 
     Args:
         catalogue: the window's items.
@@ -116,12 +124,12 @@ def fit_codes(
         tokenizer: vectors to codes.
         seed: of everything random.
     """
-    vectors = encode_items(catalogue, encoder, seed=seed, events=events)
+    encodes, vectors = fit_encoder(catalogue, encoder, seed=seed, events=events)
     teacher = None
     if isinstance(tokenizer, LetterConfig):
         teacher = encode_collaborative(events, len(catalogue), tokenizer.teacher, seed=seed)
     fitted = fit_tokenizer(vectors, tokenizer, seed=seed, teacher=teacher)
-    return ItemCodes(vectors, fitted, fitted.table(vectors))
+    return ItemCodes(vectors, fitted, fitted.table(vectors), encodes)
 
 
 def fit_family(

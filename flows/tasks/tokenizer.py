@@ -10,7 +10,7 @@ from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.split import open_window
 from models import bundle
-from models.fitting import encode_items, fit_codes, use_threads
+from models.fitting import fit_codes, fit_encoder, use_threads
 from models.item_encoders.encoders import EncoderConfig
 from models.recommender import FitData
 from models.tokenizers.keep import keep_codes
@@ -37,7 +37,7 @@ def fit_tokenizer(
     seed: int,
     threads: int,
 ) -> None:
-    """Leaves codes.safetensors and quality.json (collisions, use per level, reconstruction).
+    """Leaves codes.safetensors, the item encoder and quality.json (collisions, use, reconstruction).
 
     With `served`, codes of the `champion`'s catalogue, these are taken over, and only new items get some.
     """
@@ -80,8 +80,8 @@ def codes_for(
             f"seconds), after this window's {window.protocol.cutoff}: move test_cutoff, or set "
             "keep_codes = false."
         )
-    vectors = encode_items(window.catalogue, encoder, seed=seed, events=window.train)
-    kept = keep_codes(before, vectors, packed.catalogue.ids(window.catalogue.keys))
+    encodes, vectors = fit_encoder(window.catalogue, encoder, seed=seed, events=window.train)
+    kept = keep_codes(before, vectors, packed.catalogue.ids(window.catalogue.keys), encodes)
     logger.info("event=codes_kept shared=%s items=%s fit=%.3f", kept.shared, len(vectors), kept.fit)
     return kept.codes
 

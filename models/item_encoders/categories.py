@@ -3,21 +3,25 @@
 Each distinct value of a field is a feature; an item has several where the field holds a list. A path, a list
 inside a list, has one feature for each of its beginnings, so items that part late lie near. The features of a
 field share one unit of length, so a long list says no more than a single brand.
-Dims: I items, D vector size.
+Dims: I items, F features, D vector size.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.preprocessing import normalize
 
-from models.recommender import Config, Floats
+from data.catalogue import Catalogue
+from models.item_encoders.fitted import ItemEncoder, unit_rows
+from models.recommender import Arrays, Config, Floats
 
 KEY = "item_key"
 STEP = " > "
@@ -43,8 +47,54 @@ class CategoriesConfig(Config):
     size: int = Field(default=64, ge=2, description="D; less with svd if there are fewer features.")
 
 
-def encode_categories(items: pl.DataFrame, config: CategoriesConfig, *, seed: int) -> Floats:
-    """One unit vector per item: float32 [I, D]; an item without any value gets zeros.
+@dataclass(frozen=True, slots=True)
+class Categories(ItemEncoder):
+    """The fitted encoder.
+
+    Attributes:
+        config: settings.
+        fields: the columns that are read.
+        features: of each field as they are numbered, F in all; nothing with `hash`.
+        rarity: float64 [F], weight of each feature, field after field.
+        components: float32 [D, F].
+    """
+
+    kind: ClassVar[str] = "categories"
+    config: CategoriesConfig
+    fields: tuple[str, ...]
+    features: tuple[list[str], ...] = ()
+    rarity: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    components: Floats = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+
+    def encode(self, items: Catalogue) -> Floats:
+        """See `ItemEncoder.encode`."""
+        rows = [_features(items.frame, name, self.config.separator) for name in self.fields]
+        if self.config.reduce == "hash":
+            return _hashed(rows, self.config.size)
+        ends = np.cumsum([len(names) for names in self.features])
+        weights = np.split(self.rarity, ends[:-1])
+        parts = zip(rows, self.features, weights, strict=True)
+        blocks = [_unit(_numbered(row, names) @ sparse.diags(by)) for row, names, by in parts if names]
+        return unit_rows(sparse.hstack(blocks).tocsr() @ self.components.T)
+
+    def arrays(self) -> Arrays:
+        """See `ItemEncoder.arrays`."""
+        return {"rarity": self.rarity, "components": self.components}
+
+    def head(self) -> dict[str, Any]:
+        """See `ItemEncoder.head`."""
+        config = self.config.model_dump(mode="json")
+        return {"config": config, "fields": list(self.fields), "features": list(self.features)}
+
+    @classmethod
+    def from_state(cls, head: dict[str, Any], arrays: Arrays) -> Self:
+        """See `ItemEncoder.from_state`."""
+        config, fields = CategoriesConfig(**head["config"]), tuple(head["fields"])
+        return cls(config, fields, tuple(head["features"]), arrays["rarity"], arrays["components"])
+
+
+def fit_categories(items: pl.DataFrame, config: CategoriesConfig, *, seed: int) -> tuple[Categories, Floats]:
+    """The encoder, and one unit vector per item: float32 [I, D]; an item without any value gets zeros.
 
     Args:
         items: one item a row, as in a catalogue.
@@ -63,12 +113,16 @@ def encode_categories(items: pl.DataFrame, config: CategoriesConfig, *, seed: in
             f"{items.columns}: name categorical columns in encoder.fields."
         )
     if config.reduce == "hash":
-        hashed = sum(_unit(FeatureHasher(config.size).transform(rows)) for rows in features)
-        return _unit_rows(hashed.toarray())
-    blocks = [_unit(_weighted_by_rarity(rows)) for rows in features if any(rows)]
+        return Categories(config, fields), _hashed(features, config.size)
+    counted = [_counted(rows) for rows in features]
+    blocks = [_unit(matrix @ sparse.diags(rarity)) for matrix, _, rarity in counted if matrix.shape[1]]
     matrix = sparse.hstack(blocks).tocsr()
     size = max(1, min(config.size, min(matrix.shape) - 1))
-    return _unit_rows(TruncatedSVD(size, random_state=seed).fit_transform(matrix))
+    reduction = TruncatedSVD(size, random_state=seed)
+    vectors = unit_rows(reduction.fit_transform(matrix))
+    names = tuple(names for _, names, _ in counted)
+    rarity = np.concatenate([rarity for _, _, rarity in counted])
+    return Categories(config, fields, names, rarity, reduction.components_.astype(np.float32)), vectors
 
 
 def categorical_fields(items: pl.DataFrame) -> tuple[str, ...]:
@@ -131,17 +185,27 @@ def _plain(value: Any) -> str:
     return str(value).strip().casefold()
 
 
-def _weighted_by_rarity(rows: list[dict[str, float]]) -> sparse.csr_matrix:
-    """Multi-hot [I, F], each feature times 1 + ln(I / items that have it)."""
-    matrix = DictVectorizer().fit_transform(rows)
+def _hashed(features: list[list[dict[str, float]]], size: int) -> Floats:
+    hashed = sum(_unit(FeatureHasher(size).transform(rows)) for rows in features)
+    return unit_rows(hashed.toarray())  # type: ignore[union-attr]  # there is a field
+
+
+def _counted(rows: list[dict[str, float]]) -> tuple[sparse.csr_matrix, list[str], NDArray[np.float64]]:
+    """Multi-hot [I, F], the names of the features, and 1 + ln(I / items that have it) of each."""
+    if not any(rows):
+        return sparse.csr_matrix((len(rows), 0)), [], np.empty(0)
+    numbers = DictVectorizer()
+    matrix = numbers.fit_transform(rows)
     rarity = 1 + np.log(matrix.shape[0] / np.bincount(matrix.indices, minlength=matrix.shape[1]))
-    return sparse.csr_matrix(matrix @ sparse.diags(rarity))
+    return matrix, numbers.feature_names_, rarity
+
+
+def _numbered(rows: list[dict[str, float]], names: list[str]) -> sparse.csr_matrix:
+    """Multi-hot [J, F] of features that have a number; others are passed over."""
+    numbers = DictVectorizer()
+    numbers.feature_names_, numbers.vocabulary_ = names, {name: at for at, name in enumerate(names)}
+    return numbers.transform(rows)
 
 
 def _unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    return normalize(matrix, copy=False)
-
-
-def _unit_rows(vectors: Any) -> Floats:
-    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norm, 1e-9), dtype=np.float32)
+    return normalize(sparse.csr_matrix(matrix), copy=False)

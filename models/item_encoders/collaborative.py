@@ -4,13 +4,16 @@ The collaborative vectors of LETTER (Wang et al. 2024, arXiv:2405.07314, section
 Dims: I items, D vector size.
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
+from data.catalogue import Catalogue
 from data.interactions import Interactions
-from models.recommender import Config, FitData, Floats
+from models.item_encoders.fitted import ItemEncoder
+from models.recommender import Arrays, Config, FitData, Floats
 from models.recommenders.sasrec import SASRec, SASRecConfig
 from models.tokenizers.code_table import CodeTable
 
@@ -20,6 +23,37 @@ class CollaborativeConfig(Config):
 
     kind: Literal["collaborative"] = "collaborative"
     model: SASRecConfig = Field(default=SASRecConfig(), description="Its sizes and training; D is d_model.")
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborative(ItemEncoder):
+    """The encoder of items that come later: zeros, as for an item without an event.
+
+    What was learned of the others is not kept: it says nothing about these.
+
+    Attributes:
+        config: settings.
+    """
+
+    kind: ClassVar[str] = "collaborative"
+    config: CollaborativeConfig
+
+    def encode(self, items: Catalogue) -> Floats:
+        """Zeros, float32 [J, D], whoever the items are."""
+        return np.zeros((len(items), self.config.model.d_model), dtype=np.float32)
+
+    def arrays(self) -> Arrays:
+        """See `ItemEncoder.arrays`."""
+        return {}
+
+    def head(self) -> dict[str, Any]:
+        """See `ItemEncoder.head`."""
+        return {"config": self.config.model_dump(mode="json")}
+
+    @classmethod
+    def from_state(cls, head: dict[str, Any], arrays: Arrays) -> Self:
+        """See `ItemEncoder.from_state`."""
+        return cls(CollaborativeConfig(**head["config"]))
 
 
 def encode_collaborative(

@@ -14,10 +14,10 @@ from data.windows import FilterConfig, leave_one_out
 from models import bundle
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.fitting import encode_items, use_threads
-from models.item_encoders.categories import CategoriesConfig, categorical_fields, encode_categories
+from models.item_encoders.categories import CategoriesConfig, categorical_fields, fit_categories
 from models.item_encoders.collaborative import CollaborativeConfig, encode_collaborative
 from models.item_encoders.encoders import EncoderConfig, MixConfig, side_by_side
-from models.item_encoders.tfidf import TfidfConfig, encode_tfidf
+from models.item_encoders.tfidf import TfidfConfig, fit_tfidf
 from models.recommender import FitData
 from models.recommenders.sasrec import SASRecConfig
 
@@ -51,7 +51,7 @@ def read(settings):
 @pytest.mark.parametrize("reduce", ["svd", "hash"])
 def test_items_that_part_later_on_their_path_lie_nearer(reduce):
     config = CategoriesConfig(fields=("categories",), reduce=reduce, size=64)
-    vectors = encode_categories(ITEMS, config, seed=0)
+    vectors = fit_categories(ITEMS, config, seed=0)[1]
     same = vectors @ vectors.T
     assert same[0, 1] > same[0, 2] > same[0, 3] + 0.05
     assert vectors.dtype == np.float32
@@ -64,15 +64,15 @@ def test_without_fields_those_with_lists_and_those_whose_text_repeats_are_taken(
 
 def test_hashed_vectors_depend_on_their_item_alone():
     config = CategoriesConfig(fields=("categories", "brand", "shelf"), reduce="hash", size=32)
-    whole = encode_categories(ITEMS, config, seed=0)
-    assert np.array_equal(encode_categories(ITEMS[2:4], config, seed=9), whole[2:4])
+    whole = fit_categories(ITEMS, config, seed=0)[1]
+    assert np.array_equal(fit_categories(ITEMS[2:4], config, seed=9)[1], whole[2:4])
 
 
 def test_a_separator_makes_lists_of_text():
     items = pl.DataFrame({"item_key": ["a", "b"], "genres": ["Drama| Comedy", "comedy|drama"]})
-    cut = encode_categories(items, CategoriesConfig(fields=("genres",), separator="|", reduce="hash"), seed=0)
+    cut = fit_categories(items, CategoriesConfig(fields=("genres",), separator="|", reduce="hash"), seed=0)[1]
     assert np.array_equal(cut[0], cut[1])  # the same two genres
-    whole = encode_categories(items, CategoriesConfig(fields=("genres",), reduce="hash"), seed=0)
+    whole = fit_categories(items, CategoriesConfig(fields=("genres",), reduce="hash"), seed=0)[1]
     assert not np.array_equal(whole[0], whole[1])
 
 
@@ -85,12 +85,12 @@ def test_a_separator_makes_lists_of_text():
 )
 def test_a_field_that_holds_no_categories_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        encode_categories(ITEMS, CategoriesConfig(fields=fields), seed=0)
+        fit_categories(ITEMS, CategoriesConfig(fields=fields), seed=0)[1]
 
 
 def test_a_catalogue_without_categories_is_refused():
     with pytest.raises(ValueError, match=r"name categorical columns in encoder\.fields"):
-        encode_categories(ITEMS.select("item_key", "title"), CategoriesConfig(), seed=0)
+        fit_categories(ITEMS.select("item_key", "title"), CategoriesConfig(), seed=0)[1]
 
 
 def two_camps() -> Interactions:
@@ -165,7 +165,7 @@ def test_alone_tfidf_gives_the_bits_it_always_gave():
     catalogue = Catalogue(ITEMS, ("title", "brand"))
     texts = ["brush Ada", "comb Ada", "cream Bob", "ball", "sun lotion Bob", "towel"]
     assert catalogue.texts == texts
-    expected = encode_tfidf(texts, TfidfConfig(size=3), seed=5)
+    expected = fit_tfidf(texts, TfidfConfig(size=3), seed=5)[1]
     assert np.array_equal(encode_items(catalogue, TfidfConfig(size=3), seed=5), expected)
 
 
