@@ -1,8 +1,9 @@
 """Catalogue: the items that can be recommended, their keys and their fields."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from polars.datatypes import DataType, DataTypeClass
 
 from data.interactions import Ints
+
+KEY = "item_key"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,57 @@ class Catalogue:
         joined = self._spoken.select(pl.concat_str(columns, separator=" ").str.strip_chars())
         return joined.to_series().to_list()
 
+    @property
+    def fields(self) -> list[str]:
+        """Columns that describe an item, without its key."""
+        return [name for name in self.frame.columns if name != KEY]
+
+    def since(self, first: int) -> Self:
+        """The items from dense id `first` on, as a catalogue of their own."""
+        return replace(self, frame=self.frame[first:])
+
+    def with_fields(self, fields: Mapping[str, Mapping[str, Any]]) -> Self:
+        """The catalogue with some fields of some items changed and with new items after the others.
+
+        Args:
+            fields: of each item key the fields that change, plain JSON values. A key that is new is added, in
+                the order given; what is not said about it is null.
+
+        Raises:
+            ValueError: a field that is no column, or a value that the column cannot hold.
+        """
+        if not fields:
+            return self
+        self.check_fields(fields)
+        places = self.ids(list(fields))
+        old = zip(places[places >= 0].tolist(), self.frame[places[places >= 0]].to_dicts(), strict=True)
+        rows_now = dict(old)
+        blank = dict.fromkeys(self.frame.columns)
+        rows = [
+            {**rows_now.get(place, blank), KEY: key, **given}
+            for place, (key, given) in zip(places.tolist(), fields.items(), strict=True)
+        ]
+        changed = pl.DataFrame([_column(name, kind, rows) for name, kind in self.frame.schema.items()])
+        n_items, row = len(self), len(self) + np.arange(len(rows))
+        order = np.arange(n_items + int((places < 0).sum()))
+        order[places[places >= 0]] = row[places >= 0]
+        order[n_items:] = row[places < 0]
+        return replace(self, frame=pl.concat([self.frame, changed], how="vertical_relaxed")[order])
+
+    def check_fields(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
+        """Refuse fields that are no columns.
+
+        Raises:
+            ValueError: there is one.
+        """
+        columns = frozenset(self.fields)
+        for key, given in fields.items():
+            for name in given.keys() - columns:
+                raise ValueError(
+                    f"fields must be columns of the catalogue ({', '.join(self.fields)}), but item {key!r} "
+                    f"has {name!r}: correct its name, or retrain with a source that has the column."
+                )
+
     @cached_property
     def _spoken(self) -> pl.DataFrame:
         """The text fields, lists as their words in a row."""
@@ -88,3 +142,21 @@ def _in_words(values: pl.Expr, kind: DataType | DataTypeClass) -> pl.Expr:
         inner = _in_words(pl.element(), kind.inner).cast(pl.String)
         return values.list.eval(inner).list.join(" ", ignore_nulls=True)
     return values
+
+
+def _column(name: str, kind: DataType, rows: list[dict[str, Any]]) -> pl.Series:
+    """One column of rows; a column that never had a value takes the type of those that come."""
+    dtype = None if kind == pl.Null else kind
+    values = [row[name] for row in rows]
+    try:
+        return pl.Series(name, values, dtype=dtype, strict=True)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        for row in rows:
+            try:
+                pl.Series(name, [row[name]], dtype=dtype, strict=True)
+            except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+                raise ValueError(
+                    f"field {name!r} holds {kind}, but item {row[KEY]!r} has {row[name]!r}: send a value of "
+                    "that type, or null."
+                ) from error
+        raise

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
+CATALOGUE = {
+    "version": "Number of the catalogue's version.",
+    "items": "Items of the champion, the hidden ones not taken off.",
+    "hidden": "Hidden items.",
+}
+
 
 class Metrics:
     """Counters and histograms of one service process.
@@ -21,7 +27,7 @@ class Metrics:
 
     def __init__(self, registry: "CollectorRegistry | None" = None) -> None:
         # At import time BentoML has not yet said where the processes of a service share their counts.
-        from prometheus_client import Counter, Histogram
+        from prometheus_client import Counter, Gauge, Histogram
 
         self._requests = Counter(
             "encore_requests", "Requests that were answered.", ["kind"], registry=registry
@@ -45,6 +51,27 @@ class Metrics:
         self._seconds = Histogram(
             "encore_model_seconds", "Seconds of one model call.", buckets=SECONDS, registry=registry
         )
+
+        self._forbidden = Counter(
+            "encore_forbidden_items_served",
+            "Items that a list held though its request or the shop forbids them; taken out. Must stay 0.",
+            registry=registry,
+        )
+        self._catalogue = {
+            name: Gauge(
+                f"encore_catalogue_{name}", said, registry=registry, multiprocess_mode="livemostrecent"
+            )
+            for name, said in CATALOGUE.items()
+        }
+
+    def catalogue(self, version: int, items: int, hidden: int) -> None:
+        """Say which version of the catalogue answers."""
+        for name, value in (("version", version), ("items", items), ("hidden", hidden)):
+            self._catalogue[name].set(value)
+
+    def forbidden(self, n_items: int) -> None:
+        """Count items that had to be taken out of a list."""
+        self._forbidden.inc(n_items)
 
     def answered(self, request: ListRules, response: RecommendResponse) -> None:
         """Count one answer."""

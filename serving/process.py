@@ -18,7 +18,14 @@ import psutil
 
 from serving import bento
 from serving.door.guard import check_host
-from serving.settings import ANSWERS_VARIABLE, BUNDLE_VARIABLE, CHALLENGER_VARIABLE, TRIAL_VARIABLE, token
+from serving.settings import (
+    ANSWERS_VARIABLE,
+    BUNDLE_VARIABLE,
+    CATALOGUE_VARIABLE,
+    CHALLENGER_VARIABLE,
+    TRIAL_VARIABLE,
+    token,
+)
 from serving.trial.config import TrialConfig
 
 logger = logging.getLogger(__name__)
@@ -54,6 +61,7 @@ def running(
     python: str = sys.executable,
     answers: Path | None = None,
     trial: tuple[Path, TrialConfig] | None = None,
+    catalogue: Path | None = None,
 ) -> Iterator[str]:
     """A served Bento or bundle; yields its base URL once it is ready.
 
@@ -69,6 +77,7 @@ def running(
         answers: folder in which it keeps its answers for tracing; None for what its environment says.
         trial: the folder of a challenger, a bundle's or a Bento's, and how it is tried; None for no trial,
             whatever the environment says: a proof asks one model.
+        catalogue: folder of changes to the catalogue; None for none, likewise.
 
     Raises:
         ValueError: no such target, or a host that other machines reach without a token.
@@ -78,6 +87,7 @@ def running(
     check_host(host, has_token=token() is not None)
     arguments, variables = _target(target, home)
     variables |= {CHALLENGER_VARIABLE: "", TRIAL_VARIABLE: ""} if trial is None else _trial(*trial)
+    variables |= {CATALOGUE_VARIABLE: "" if catalogue is None else str(catalogue.resolve())}
     if answers is not None:
         variables |= {ANSWERS_VARIABLE: str(answers)}
     port = port or free_port()

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from serving.answers.answer_log import AnswerLog
 from serving.answers.batching import BatchConfig, MicroBatcher
+from serving.catalogue.check import checked
 from serving.door.guard import Guard, check_host, host_of_command
 from serving.door.pages import pages
 from serving.door.schemas import (
@@ -32,17 +33,20 @@ from serving.settings import (
     answers_folder,
     answers_megabytes,
     bundle_path,
+    catalogue_folder,
     patience_ms,
     token,
     trial,
 )
 from serving.trial.arm import Answered, Arm
+from serving.trial.config import ArmName
 from serving.trial.metrics import TrialMetrics
 from serving.trial.trial import Trial
 
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
+    from serving.catalogue.live import LiveCatalogue
 
 _PAGES = pages()
 
@@ -61,21 +65,24 @@ class RecommenderService:
     `POST /recommend` answers one request, `POST /recommend/many` several, `POST /similar` what is like an
     item, `POST /complete` what belongs to a basket. GET: `/` a page to try it, `/info` what is served,
     `/items/KEY` what is known of an item, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is
-    `{"error": one line}`. `POST /trial/revert` gives a challenger up.
+    `{"error": one line}`. `POST /trial/revert` gives a challenger up. `PUT /catalogue` adds, changes and hides
+    items, and `POST /catalogue/revert` undoes it.
     """
 
     def __init__(self) -> None:
         self.metrics = Metrics()
-        self.answerer = load_answerer(_own_tag())
+        champion = load_answerer(_own_tag())
+        challenger, reason = _challenger()
+        self.live = live_catalogue(champion, challenger, self.metrics)
         folder = answers_folder()
         self.log = None if folder is None else AnswerLog(folder, answers_days(), answers_megabytes())
         self.champion = self._champion()
-        self.trial = self._begin_trial()
+        self.trial = self._begin_trial(reason)
         gc.collect()
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
-        _PAGES.state.answerer, _PAGES.state.trial = self.answerer, self.trial
+        _PAGES.state.live, _PAGES.state.trial = self.live, self.trial
         _PAGES.state.champion, _PAGES.state.metrics = self.champion, self.metrics
-        _PAGES.state.without = self.champion.without
+        _PAGES.state.answerer = self.live.seat("champion")
 
     @bentoml.on_deployment
     @staticmethod
@@ -95,6 +102,7 @@ class RecommenderService:
         if self.trial is not None:
             await self.trial.close()
         await self.champion.batcher.close()
+        self.live.close()
 
     @bentoml.api(input_spec=RecommendBody, output_spec=RecommendResponse)
     async def recommend(self, asked: Asked[RecommendRequest], /) -> Response:
@@ -128,8 +136,9 @@ class RecommenderService:
         return [self._noted(each) for each in answered]
 
     def _noted(self, answered: Answered) -> RecommendResponse:
-        """Count and keep an answer, and let a shadow see it; the response as it goes out."""
-        request, response = answered.request, answered.response
+        """Check, count and keep an answer, and let a shadow see it; the response as it goes out."""
+        request, query = answered.request, answered.query
+        response = checked(request, answered.response, query.answerer, self.metrics, query.past.items)
         self.metrics.answered(request, response)
         if self.log is not None:
             response = self.log.note(request, response, answered.note)
@@ -138,32 +147,27 @@ class RecommenderService:
         return response
 
     def _champion(self) -> Arm:
-        from serving.answers.without_model import WithoutModel
-
         batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
-        without = WithoutModel(self.answerer)
-        without.warm_up()
-        return Arm("champion", self.answerer, batcher, without, patience_ms())
+        return Arm("champion", self.live.seat("champion"), batcher, stands_in=True, patience_ms=patience_ms())
 
-    def _begin_trial(self) -> Trial | None:
-        """The trial that the settings ask for; a challenger that cannot be loaded costs no answer."""
+    def _begin_trial(self, reason: str | None) -> Trial | None:
+        """The trial that the settings ask for; `reason` says why its challenger could not be loaded."""
+        from serving.answers.answerer import answer_all
+
         asked = trial()
         if asked is None:
             return None
-        from serving.loading import load
-
-        folder, config = asked
-        try:
-            answerer = load(place_of(folder))
-        except Exception as error:
-            return Trial.impossible(config, f"{type(error).__name__}: {error}", TrialMetrics())
-        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answerer.answer, BatchConfig())
-        theirs = Arm("challenger", answerer, batcher)
-        return Trial.begin(self.champion, theirs, config, self.log, TrialMetrics())
+        if reason is not None:
+            return Trial.impossible(asked[1], reason, TrialMetrics())
+        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answer_all, BatchConfig())
+        theirs = Arm("challenger", self.live.seat("challenger"), batcher)
+        return Trial.begin(self.champion, theirs, asked[1], self.log, TrialMetrics())
 
     def _call(self, queries: Sequence["Query"]) -> list[RecommendResponse]:
+        from serving.answers.answerer import answer_all
+
         start = time.perf_counter()
-        answers = self.answerer.answer(queries)
+        answers = answer_all(queries)
         self.metrics.called(queries, time.perf_counter() - start)
         return answers
 
@@ -186,6 +190,35 @@ def load_answerer(bento: str | None) -> "Answerer":
     from serving.loading import load
 
     return load(Place(bundle_path(), PACKED_LINEAGE, bento))
+
+
+def _challenger() -> "tuple[Answerer | None, str | None]":
+    """The challenger that the settings name, or why it could not be loaded, which costs no answer."""
+    from serving.loading import load
+
+    asked = trial()
+    if asked is None:
+        return None, None
+    try:
+        return load(place_of(asked[0])), None
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
+
+
+def live_catalogue(champion: "Answerer", challenger: "Answerer | None", metrics: Metrics) -> "LiveCatalogue":
+    """The catalogue of both arms with the changes that were kept.
+
+    Raises:
+        ValueError: what was kept is damaged, or another service keeps its own there.
+    """
+    from serving.catalogue.journal import Journal
+    from serving.catalogue.live import LiveCatalogue
+
+    folder = catalogue_folder()
+    arms: dict[ArmName, Answerer] = {"champion": champion}
+    if challenger is not None:
+        arms["challenger"] = challenger
+    return LiveCatalogue(arms, None if folder is None else Journal(folder), metrics)
 
 
 def _own_tag() -> str | None:

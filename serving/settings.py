@@ -15,6 +15,7 @@ ANSWERS_DAYS_VARIABLE = "ENCORE_ANSWERS_DAYS"
 ANSWERS_MB_VARIABLE = "ENCORE_ANSWERS_MB"
 CHALLENGER_VARIABLE = "ENCORE_CHALLENGER"
 TRIAL_VARIABLE = "ENCORE_TRIAL"
+CATALOGUE_VARIABLE = "ENCORE_CATALOGUE"
 PATIENCE_VARIABLE = "ENCORE_PATIENCE_MS"
 ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS = 90, 10_000, 5_000
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
@@ -57,6 +58,12 @@ def patience_ms() -> int:
         ValueError: not a whole number of at least 1.
     """
     return _count(PATIENCE_VARIABLE, PATIENCE_MS, "milliseconds")
+
+
+def catalogue_folder() -> Path | None:
+    """Where changes of the catalogue are kept; None: in memory, lost with the process."""
+    named = os.environ.get(CATALOGUE_VARIABLE)
+    return Path(named) if named else None
 
 
 def trial() -> tuple[Path, TrialConfig] | None:

@@ -11,6 +11,7 @@ from flows.environment import home
 from flows.trial.challenger import config_of, packed
 from serving.place import place_of
 from serving.process import running
+from serving.settings import catalogue_folder
 from serving.trial.config import TrialConfig
 
 
@@ -32,7 +33,14 @@ def run(
         signal.signal(number, lambda *_: done.set())
     log = here.logs / "serve.log"
     with running(
-        release.bento, log=log, home=here.bentos, port=port, host=host, answers=here.answers, trial=trial
+        release.bento,
+        log=log,
+        home=here.bentos,
+        port=port,
+        host=host,
+        answers=here.answers,
+        trial=trial,
+        catalogue=catalogue_folder(),
     ) as url:
         console.print(f"[bold]{release.bento}[/bold] ({release.family}) answers at {url}", soft_wrap=True)
         if trial is not None:

@@ -19,6 +19,7 @@ from flows.environment import Home, home, of_child
 from flows.record.promotion import pointed
 from flows.tracking.tracker import make_store
 from serving.process import LOOPBACK, running, stop
+from serving.settings import catalogue_folder
 
 START_SECONDS = 180.0
 
@@ -48,7 +49,14 @@ def _service(stack: ExitStack, here: Home, port: int) -> str:
         return "no champion yet: encore retrain"
     log = here.logs / "serve.log"
     return stack.enter_context(
-        running(release.bento, log=log, home=here.bentos, port=port, answers=here.answers)
+        running(
+            release.bento,
+            log=log,
+            home=here.bentos,
+            port=port,
+            answers=here.answers,
+            catalogue=catalogue_folder(),
+        )
     )
 
 

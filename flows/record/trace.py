@@ -12,7 +12,6 @@ from models import bundle
 from serving import bento
 from serving.answers import answer_log
 from serving.answers.answerer import Answerer
-from serving.answers.without_model import WithoutModel
 from serving.door.schemas import RecommendRequest
 from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE
 
@@ -85,7 +84,7 @@ def _ask_again(answerer: Answerer, line: dict[str, Any]) -> tuple[list[str], lis
     """The same question, answered as it was then: by the model, or without it where that was late."""
     query = answerer.translate(RecommendRequest(**line["request"]))
     late = line.get("fallback") == "time-out"
-    answer = WithoutModel(answerer).instead_of(query) if late else answerer.answer([query])[0]
+    answer = answerer.without.instead_of(query) if late else answerer.answer([query])[0]
     return [each.item for each in answer.items], [each.score for each in answer.items]
 
 

@@ -6,6 +6,8 @@ they are asked for, from two ragged tables, so nothing of size I x I is built. D
 I items.
 """
 
+from copy import copy
+
 import numpy as np
 
 from data.interactions import Interactions, Ints
@@ -31,6 +33,14 @@ class BoughtTogether:
         order = np.argsort(item, kind="stable")
         self._baskets = basket[order]  # by item
         self._baskets_from = _offsets(item[order], n_items)
+
+    def padded(self, n_items: int) -> "BoughtTogether":
+        """The same counts over more items, which share no basket with any."""
+        grown = copy(self)
+        grown._n_items = n_items
+        more = np.full(n_items - self._n_items, self._baskets_from[-1])
+        grown._baskets_from = np.concatenate([self._baskets_from, more])
+        return grown
 
     def scores(self, basket: Ints) -> Floats:
         """How well each item goes with a basket: float32 [I], 0 for what never shared one.

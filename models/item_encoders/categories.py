@@ -187,7 +187,7 @@ def _plain(value: Any) -> str:
 
 def _hashed(features: list[list[dict[str, float]]], size: int) -> Floats:
     hashed = sum(_unit(FeatureHasher(size).transform(rows)) for rows in features)
-    return unit_rows(hashed.toarray())  # type: ignore[union-attr]  # there is a field
+    return unit_rows(hashed.toarray())
 
 
 def _counted(rows: list[dict[str, float]]) -> tuple[sparse.csr_matrix, list[str], NDArray[np.float64]]:

@@ -57,7 +57,7 @@ class TriePointerConfig(Config):
     pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
     queries_per_user: int = Field(default=8, ge=1, description="Baskets predicted per user and epoch.")
     batch_users: int = Field(default=32, ge=1)
-    beam: int | None = Field(default=None, ge=1, description="Beam width; None scores every item exactly.")
+    beam: int | None = Field(default=None, ge=1, description="Width; a longer list widens it. None: exact.")
     learning_rate: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     epochs: int = Field(default=5, ge=1)
@@ -233,7 +233,7 @@ class TriePointer:
         if self.config.beam is None:
             return top_k(self.module.item_scores(batch).numpy(), k, allowed)
         scores = self.module.prefix_scores(batch).numpy()
-        return trie_beam(scores, self.codes.trie, k, allowed, beam=self.config.beam)
+        return trie_beam(scores, self.codes.trie, k, allowed, beam=max(self.config.beam, k))
 
     def _query(
         self, histories: Interactions, recurrence: Recurrence, starts: Ints, first_basket: Ints, rows: Ints

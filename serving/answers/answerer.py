@@ -15,10 +15,12 @@ from models.content_neighbours import ContentNeighbours
 from models.decoding.diverse import diverse
 from models.families import FAMILIES
 from models.recommender import NO_ITEM, Floats, Mask, Recommendations
+from serving.answers.availability import Availability
 from serving.answers.explain import Explainer
 from serving.answers.lister import Lister
 from serving.answers.query import Past, Query, Unanswerable, notice_of
 from serving.answers.rules import RuleBook
+from serving.answers.without_model import WithoutModel
 from serving.door.schemas import Fallback, Lineage, RecommendRequest, RecommendResponse
 
 
@@ -29,10 +31,24 @@ class Answerer:
         bundle: recommender, catalogue, users and lineage.
         digest: SHA-256 of the bundle as stored.
         bento: tag of the Bento it is packed in, None outside one.
+        availability: items that are hidden or not in stock; None: what the catalogue says.
+        version: of the live catalogue, 0 for the bundle's own.
+        like: of the same bundle as it was loaded; what it counted and looked up about users is used again.
     """
 
-    def __init__(self, bundle: Bundle, digest: str, bento: str | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        digest: str,
+        bento: str | None = None,
+        availability: Availability | None = None,
+        version: int = 0,
+        like: "Answerer | None" = None,
+    ) -> None:
         self.bundle = bundle
+        self.availability = availability or Availability()
+        self.version = version
+        self._like = like
         origin = bundle.lineage
         self.lineage = Lineage(
             bento=bento,
@@ -43,9 +59,19 @@ class Answerer:
             bundle=digest,
         )
         family = FAMILIES.get(bundle.recommender.family)
-        self.rules = RuleBook(bundle.catalogue)
+        self.rules = RuleBook(bundle.catalogue, self.availability)
         self.lister = Lister(bundle.catalogue, "generative" if family and family.generative else "counts")
-        self._row_of = {key: row for row, key in enumerate(bundle.user_keys)}
+        self._row_of = like._row_of if like else {key: row for row, key in enumerate(bundle.user_keys)}
+
+    @property
+    def current(self) -> "Answerer":
+        """Itself; where the catalogue is live, a seat gives the present one (`catalogue/live.py`)."""
+        return self
+
+    @cached_property
+    def without(self) -> WithoutModel:
+        """What answers where the model is late, or is not asked."""
+        return WithoutModel(self, None if self._like is None else self._like.without)
 
     @cached_property
     def neighbours(self) -> ContentNeighbours | None:
@@ -86,7 +112,7 @@ class Answerer:
         seen = past.ids if request.exclude_seen else past.ids[:0]
         named = self.rules.unknown(request.history or [], request.exclude, request.allow or [])
         rules = self.rules.read(request, seen)
-        return Query(past, request.k, rules, named, request.diversity, request.explain)
+        return Query(self, past, request.k, rules, named, request.diversity, request.explain)
 
     def answer(self, queries: Sequence[Query]) -> list[RecommendResponse]:
         """One model call for each list length that occurs; the answers in the order of `queries`."""
@@ -141,7 +167,20 @@ class Answerer:
             ignored=query.ignored,
             notice=notice_of(query.past.fallback, len(items), query.k),
             fallback=query.past.fallback,
+            catalogue=self.version,
         )
+
+
+def answer_all(queries: Sequence[Query]) -> list[RecommendResponse]:
+    """Answer each query by its own answerer, so that a swap under way changes no list; in their order."""
+    answers: dict[int, RecommendResponse] = {}
+    rows_of: dict[int, list[int]] = {}
+    for row, query in enumerate(queries):
+        rows_of.setdefault(id(query.answerer), []).append(row)
+    for rows in rows_of.values():
+        together = [queries[row] for row in rows]
+        answers |= zip(rows, together[0].answerer.answer(together), strict=True)
+    return [answers[row] for row in range(len(queries))]
 
 
 def _found(top: Recommendations, row: int) -> tuple[Ints, Floats]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.interactions import Ints
 from models.recommender import Mask
 from serving.door.schemas import Fallback
+
+if TYPE_CHECKING:
+    from serving.answers.answerer import Answerer
 
 NOTICES: dict[Fallback, str] = {
     "unknown-user": "the user is not known: the answer is the model's list for an unknown user",
@@ -78,6 +82,7 @@ class Query:
     """One request in dense ids.
 
     Attributes:
+        answerer: whose dense ids they are, and who answers; a batch may hold queries of several.
         past: the history.
         k: list length.
         rules: which items may be in the list.
@@ -86,6 +91,7 @@ class Query:
         explain: likewise.
     """
 
+    answerer: "Answerer"
     past: Past
     k: int
     rules: Rules

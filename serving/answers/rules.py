@@ -8,6 +8,7 @@ import numpy as np
 from data.catalogue import Catalogue
 from data.interactions import Ints
 from models.recommender import Mask
+from serving.answers.availability import Availability
 from serving.answers.query import Rules, Unanswerable
 from serving.door.schemas import ListRules
 
@@ -20,10 +21,13 @@ class RuleBook:
 
     Args:
         catalogue: its items; a column `in_stock` of booleans says what can be sold, null counts as yes.
+        availability: hidden items, which no request gets, and what is said about stock beside the column.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, availability: Availability | None = None) -> None:
         self._catalogue = catalogue
+        self._availability = availability or Availability()
+        self._shown = self._not_hidden()
         self._having = lru_cache(maxsize=KEPT)(self._find)
 
     @property
@@ -55,15 +59,32 @@ class RuleBook:
         masks = [self._having(field, tuple(sorted(set(values)))) for field, values in filters.items()]
         if in_stock:
             masks.append(self._sold())
+        if self._shown is not None:
+            masks.append(self._shown)
         return np.logical_and.reduce(masks) if masks else None
 
+    def _not_hidden(self) -> Mask | None:
+        """Bool [I]; None where nothing is hidden."""
+        ids = self.known(list(self._availability.hidden))
+        if not len(ids):
+            return None
+        shown = np.ones(len(self._catalogue), dtype=np.bool_)
+        shown[ids] = False
+        return shown
+
     def _sold(self) -> Mask:
-        if STOCK not in self._catalogue.frame.columns:
+        stock, has_column = self._availability.stock, STOCK in self._catalogue.frame.columns
+        if not has_column and not stock:
             raise Unanswerable(
-                f"in_stock: the items must have a column {STOCK}, but have none: leave in_stock out, or add "
-                "the column to the source."
+                f"in_stock: the items must have a column {STOCK}, but have none: leave in_stock out, add "
+                "the column to the source, or say it by PUT /catalogue."
             )
-        return ~self._having(STOCK, ("false",))
+        sold = (
+            ~self._having(STOCK, ("false",)) if has_column else np.ones(len(self._catalogue), dtype=np.bool_)
+        )
+        ids = self._catalogue.ids(list(stock))
+        sold[ids[ids >= 0]] = np.fromiter(stock.values(), dtype=np.bool_)[ids >= 0]
+        return sold
 
     def _find(self, field: str, values: tuple[str, ...]) -> Mask:
         """Items with one of the values: bool [I]."""

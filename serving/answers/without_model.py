@@ -48,10 +48,12 @@ class WithoutModel:
 
     Args:
         answerer: whose items, users and rules.
+        like: of the same bundle with fewer items; its counts are used again, a new item has none.
     """
 
-    def __init__(self, answerer: "Answerer") -> None:
+    def __init__(self, answerer: "Answerer", like: "WithoutModel | None" = None) -> None:
         self._answerer = answerer
+        self._like = like
 
     def warm_up(self) -> None:
         """Count what answers are made from, so that no caller waits for it."""
@@ -60,11 +62,16 @@ class WithoutModel:
     @cached_property
     def _trending(self) -> Floats:
         bundle = self._answerer.bundle
+        if self._like is not None:
+            counted = self._like._trending
+            return np.pad(counted, (0, len(bundle.catalogue) - len(counted)))
         return recent_counts(bundle.histories, len(bundle.catalogue), HALF_LIFE_DAYS)
 
     @cached_property
     def _together(self) -> BoughtTogether:
         bundle = self._answerer.bundle
+        if self._like is not None:
+            return self._like._together.padded(len(bundle.catalogue))
         return BoughtTogether(bundle.histories, len(bundle.catalogue))
 
     def similar(self, request: SimilarRequest) -> RecommendResponse:
@@ -150,4 +157,5 @@ class WithoutModel:
             ignored=ignored,
             notice=notice_of(fallback, len(lines), k),
             fallback=fallback,
+            catalogue=self._answerer.version,
         )

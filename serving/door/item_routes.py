@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.catalogue.check import checked
 from serving.door.schemas import CompleteRequest, ListRules, RecommendResponse, SimilarRequest
 from serving.door.wire import Refusal, read, refuse, reply
 
@@ -18,7 +19,7 @@ N_NEIGHBOURS = 10
 
 
 def item_routes() -> list[Route]:
-    """The routes; they need `state.without`, `state.answerer` and `state.metrics`."""
+    """The routes; they need `state.answerer` and `state.metrics`."""
     return [
         Route("/similar", _listed(SimilarRequest, "similar"), methods=["POST"]),
         Route("/complete", _listed(CompleteRequest, "complete"), methods=["POST"]),
@@ -36,11 +37,13 @@ def _listed(kind: type[ListRules], name: str) -> Callable[[Request], Any]:
         if isinstance(asked.body, Refusal):
             state.metrics.refused(asked.body.status)
             return refuse(asked.body)
+        answerer: Answerer = state.answerer.current
         try:
-            response: RecommendResponse = await run_in_threadpool(getattr(state.without, name), asked.body)
+            response: RecommendResponse = await run_in_threadpool(getattr(answerer.without, name), asked.body)
         except Unanswerable as error:
             state.metrics.refused(400)
             return refuse(Refusal(400, str(error)))
+        response = checked(asked.body, response, answerer, state.metrics)
         state.metrics.answered(asked.body, response)
         return reply(response)
 
@@ -48,7 +51,7 @@ def _listed(kind: type[ListRules], name: str) -> Callable[[Request], Any]:
 
 
 async def _item(request: Request) -> Response:
-    known = await run_in_threadpool(describe, request.app.state.answerer, request.path_params["key"])
+    known = await run_in_threadpool(describe, request.app.state.answerer.current, request.path_params["key"])
     if known is None:
         return refuse(Refusal(404, "no such item: /items?q=TEXT looks keys up."))
     return JSONResponse(known)
@@ -56,8 +59,6 @@ async def _item(request: Request) -> Response:
 
 def describe(answerer: "Answerer", key: str) -> dict[str, Any] | None:
     """An item's fields, semantic ID and nearest items by content; None where there is no such item."""
-    from serving.answers.without_model import WithoutModel
-
     place = answerer.bundle.catalogue.id_of.get(key)
     if place is None:
         return None
@@ -69,6 +70,6 @@ def describe(answerer: "Answerer", key: str) -> dict[str, Any] | None:
     (spelled,) = answerer.explainer.explain(catalogue.ids([key]), catalogue.ids([]))
     near: list[dict[str, Any]] = []
     if answerer.neighbours.knows(catalogue.ids([key])).all():
-        found = WithoutModel(answerer).similar(SimilarRequest(item=key, k=N_NEIGHBOURS)).items
+        found = answerer.without.similar(SimilarRequest(item=key, k=N_NEIGHBOURS)).items
         near = [{"item": each.item, "title": each.title, "similarity": each.score} for each in found]
     return {**known, "codes": spelled.codes, "sharing": spelled.sharing, "neighbours": near}

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from serving.catalogue.routes import catalogue_routes
 from serving.door.item_routes import item_routes
 from serving.door.schemas import RecommendRequest, RevertRequest
 from serving.door.wire import Refusal, read, refuse
@@ -24,7 +25,10 @@ N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The routes; `state` gets answerer, champion, without, metrics and trial from who loads the models."""
+    """The routes; `state` gets answerer, champion, live, metrics and trial from who loads the models.
+
+    The answerer's `current` is asked anew each time.
+    """
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -35,6 +39,7 @@ def pages() -> Starlette:
             Route("/trial/revert", _revert, methods=["POST"]),
             Route("/trial/compare", _compare, methods=["POST"]),
             *item_routes(),
+            *catalogue_routes(),
         ]
     )
     app.state.trial = None
@@ -48,7 +53,7 @@ def _page(request: Request) -> Response:
 def _info(request: Request) -> Response:
     trial: Trial | None = request.app.state.trial
     on_trial = None if trial is None else trial.info()
-    return JSONResponse({**info(request.app.state.answerer), "trial": on_trial})
+    return JSONResponse({**info(request.app.state.answerer.current), "trial": on_trial})
 
 
 async def _revert(request: Request) -> Response:
@@ -85,7 +90,7 @@ async def _compare(request: Request) -> Response:
 
 def _looked_up(look: Callable[["Answerer", str], object]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
-        return JSONResponse(look(request.app.state.answerer, request.query_params.get("q", "")))
+        return JSONResponse(look(request.app.state.answerer.current, request.query_params.get("q", "")))
 
     return endpoint
 
@@ -98,6 +103,7 @@ def info(answerer: "Answerer") -> dict[str, object]:
         "n_users": len(answerer.bundle.user_keys),
         "fields": answerer.rules.fields,
         "explains": answerer.explainer is not None,
+        "catalogue": answerer.version,
     }
 
 

@@ -207,6 +207,7 @@ class RecommendResponse(Wire):
     fallback: Fallback | None = Field(
         default=None, description="Why this is not the model's answer to a known history; null where it is."
     )
+    catalogue: int = Field(default=0, description="Version of the catalogue; 0 is the bundle's own.")
     id: str | None = Field(default=None, description="For `encore trace`; null where answers are not kept.")
     arm: Literal["champion", "challenger"] | None = Field(
         default=None, description="Which model of a trial answered; null where none is on trial."

@@ -56,13 +56,13 @@ class RecommendManyBody(bentoml.IODescriptor, RecommendManyRequest):  # type: ig
         return await read(request, RecommendManyRequest)
 
 
-async def read(request: Request, kind: type[Body]) -> Asked[Body]:
+async def read(request: Request, kind: type[Body], max_bytes: int = MAX_BODY_BYTES) -> Asked[Body]:
     """The checked body of `request`, or why it is refused (400, 413)."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            reason = f"a body may have {MAX_BODY_BYTES} bytes, but got more: send fewer or shorter keys."
+        if len(body) > max_bytes:
+            reason = f"a body may have {max_bytes} bytes, but got more: send fewer or shorter keys."
             return Asked(Refusal(413, reason))
     try:
         return Asked(kind.model_validate_json(bytes(body)))

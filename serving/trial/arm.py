@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serving.answers.batching import MicroBatcher
 from serving.door.schemas import RecommendRequest, RecommendResponse
@@ -12,7 +12,6 @@ from serving.trial.config import ArmName
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
-    from serving.answers.without_model import WithoutModel
     from serving.trial.record import TrialRecord
 
 
@@ -23,12 +22,23 @@ class Answered:
     Attributes:
         request: as it came.
         response: as it goes.
+        query: what the request came to.
         note: what the answer log keeps about the trial, None outside one.
     """
 
     request: RecommendRequest
     response: RecommendResponse
+    query: "Query"
     note: dict[str, Any] | None = None
+
+
+class Served(Protocol):
+    """Whoever has an answerer: itself, or a seat in a live catalogue that has another one tomorrow."""
+
+    @property
+    def current(self) -> "Answerer":
+        """The answerer of this moment."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +47,23 @@ class Arm:
 
     Attributes:
         name: champion or challenger.
-        answerer: translates requests for its own bundle: each arm has its own items and users.
+        served: its answerer, which may change while it serves.
         batcher: gathers its requests.
-        without: answers what the model did not answer in time; None: a time-out is an error.
+        stands_in: whether content and popularity answer what the model did not in time; else that is an
+            error.
         patience_ms: longest wait for the model where `ask` is told none; None waits for ever.
     """
 
     name: ArmName
-    answerer: "Answerer"
+    served: Served
     batcher: "MicroBatcher[Query, RecommendResponse]"
-    without: "WithoutModel | None" = None
+    stands_in: bool = False
     patience_ms: float | None = None
+
+    @property
+    def answerer(self) -> "Answerer":
+        """Translates requests for its own bundle: each arm has its own items and users."""
+        return self.served.current
 
     async def ask_counted(self, request: RecommendRequest, record: "TrialRecord") -> tuple[Answered, float]:
         """`ask` by the champion, whose errors reach the caller; either end is told to `record`."""
@@ -71,13 +87,13 @@ class Arm:
         query = self.answerer.translate(request)
         response = await self._answer(query, timeout_ms or self.patience_ms)
         latency_ms = (time.perf_counter() - start) * 1000
-        return Answered(request, response), latency_ms
+        return Answered(request, response, query), latency_ms
 
     async def _answer(self, query: "Query", timeout_ms: float | None) -> RecommendResponse:
         try:
             limit = None if timeout_ms is None else timeout_ms / 1000
             return await asyncio.wait_for(self.batcher.ask(query), limit)
         except TimeoutError:
-            if self.without is None:
+            if not self.stands_in:
                 raise
-            return await asyncio.to_thread(self.without.instead_of, query)
+            return await asyncio.to_thread(query.answerer.without.instead_of, query)

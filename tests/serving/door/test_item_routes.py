@@ -6,7 +6,6 @@ from starlette.testclient import TestClient
 
 from models.bundle import Bundle
 from serving.answers.answerer import Answerer
-from serving.answers.without_model import WithoutModel
 from serving.door.pages import pages
 from serving.metrics import Metrics
 
@@ -17,7 +16,6 @@ class Shop:
     def __init__(self, bundle: Bundle) -> None:
         app, self._registry = pages(), CollectorRegistry()
         app.state.answerer = Answerer(bundle, "d" * 64, "recommender:v1")
-        app.state.without = WithoutModel(app.state.answerer)
         app.state.metrics = Metrics(self._registry)
         self.client = TestClient(app)
 

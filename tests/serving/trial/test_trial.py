@@ -17,7 +17,6 @@ from models.recommender import Mask, Recommendations
 from serving.answers.answer_log import AnswerLog, lines
 from serving.answers.answerer import Answerer
 from serving.answers.batching import BatchConfig, MicroBatcher
-from serving.answers.without_model import WithoutModel
 from serving.door.schemas import RecommendRequest
 from serving.trial.arm import Answered, Arm
 from serving.trial.config import ArmName, RevertConfig, TrialConfig
@@ -55,7 +54,7 @@ def broken() -> None:
 def test_a_champion_that_is_late_is_answered_for(bundle: Bundle) -> None:
     go = threading.Event()
     slow = Answerer(faulty(bundle, lambda: go.wait(10) and None), "c" * 64)
-    champion = Arm("champion", slow, MicroBatcher(slow.answer, BatchConfig()), WithoutModel(slow), 50)
+    champion = Arm("champion", slow, MicroBatcher(slow.answer, BatchConfig()), stands_in=True, patience_ms=50)
 
     async def ask() -> Answered:
         answered, latency_ms = await champion.ask(RecommendRequest(history=["12"], k=2))

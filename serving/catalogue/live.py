@@ -1,0 +1,259 @@
+"""Live catalogue: versions of what can be recommended; the next is built beside the one that answers.
+
+A version is a number, edits and one warm answerer for each arm. It is built in a worker thread, kept on disk
+where a folder is named, and then swapped in by one assignment: whoever was translated before is answered by
+the version before. A revert makes a new version with the content of an older one.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from serving.catalogue.build import Built, build
+from serving.catalogue.edits import Edits, check
+from serving.catalogue.journal import Journal, Line
+from serving.catalogue.schemas import Act, ArmState, CatalogueChange, CatalogueState
+from serving.metrics import Metrics
+from serving.trial.config import ArmName
+
+if TYPE_CHECKING:
+    from serving.answers.answerer import Answerer
+
+KEPT_VERSIONS = 50
+TURN_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A version without its models.
+
+    Attributes:
+        act: number, digest, time and kind.
+        before: number of the version that a revert from here goes to; None at the first that is kept.
+        edits: all changes up to it.
+    """
+
+    act: Act
+    before: int | None
+    edits: Edits
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What answers now: a step and the answerers of the arms."""
+
+    step: Step
+    arms: Mapping[ArmName, Built]
+
+
+class CannotRevert(ValueError):
+    """There is no such version to go back to."""
+
+
+class LiveCatalogue:
+    """The catalogue of one service process; belongs to one event loop, but for building.
+
+    Args:
+        bases: the loaded bundle of each arm; the champion's says which items and columns are known.
+        journal: where acts are kept; None keeps them in memory.
+        metrics: told each version.
+
+    Raises:
+        ValueError: a line of the journal is damaged.
+    """
+
+    def __init__(
+        self, bases: "Mapping[ArmName, Answerer]", journal: Journal | None, metrics: Metrics
+    ) -> None:
+        self._bases = bases
+        self._journal = journal
+        self._metrics = metrics
+        self._turn = asyncio.Lock()
+        first = Step(Act(version=0, digest="", at=time.time(), what="bundle"), None, Edits())
+        self._steps: dict[int, Step] = {0: first}
+        for line in journal.lines() if journal else ():
+            self._keep(self._replayed(line))
+        self._steps = {number: self._named(step) for number, step in self._steps.items()}
+        newest = self._steps[max(self._steps)]
+        self._earlier: Version | None = None
+        self.current = Version(newest, self._arms(newest, ()))
+        self._tell()
+
+    def seat(self, arm: ArmName) -> "Seat":
+        """Gives the answerer of an arm that answers now."""
+        return Seat(self, arm)
+
+    async def change(self, change: CatalogueChange) -> CatalogueState:
+        """Add, change and hide items; returns once the new version answers.
+
+        Raises:
+            ValueError: an item or a field is refused, or the champion cannot take on new items; nothing
+                changed.
+            OSError: the change could not be kept; nothing changed.
+        """
+        async with self._turn:
+            return await self._swap(lambda: self._changed(change), change, None)
+
+    async def revert(self, to: int | None = None) -> CatalogueState:
+        """Go back to version `to`, or to the one before the present one.
+
+        Raises:
+            CannotRevert: it is not kept, is the present one, or there is none before.
+            OSError: the act could not be kept; nothing changed.
+        """
+        async with self._turn:
+            target = self._target(to)
+            return await self._swap(lambda: self._reverted(target, time.time()), None, target)
+
+    def state(self) -> CatalogueState:
+        """What is there now."""
+        step, arms = self.current.step, self.current.arms
+        champion = self._bases["champion"].bundle.catalogue.id_of
+        edits, there = step.edits, arms["champion"].answerer.bundle.catalogue.id_of.keys()
+        return CatalogueState(
+            version=step.act.version,
+            digest=step.act.digest,
+            items=len(arms["champion"].answerer.bundle.catalogue),
+            added=len(edits.born.keys() - champion.keys()),
+            changed=len(edits.fields.keys() & champion.keys()),
+            hidden=len(there & edits.hidden),
+            out_of_stock=sum(not edits.stock[key] for key in there & edits.stock.keys()),
+            kept="memory" if self._journal is None else "disk",
+            arms={name: _arm_state(built) for name, built in arms.items()},
+            history=[each.act for each in self._steps.values()],
+        )
+
+    def close(self) -> None:
+        """Give the journal back."""
+        if self._journal is not None:
+            self._journal.close()
+
+    @property
+    def _bundle(self) -> str:
+        return self._bases["champion"].lineage.bundle
+
+    async def _swap(
+        self, made: Callable[[], Step], change: CatalogueChange | None, to: int | None
+    ) -> CatalogueState:
+        """Build, keep, and let the new version answer."""
+        version = await asyncio.to_thread(self._prepared, made, change, to)
+        self._earlier, self.current = self.current, version
+        self._keep(version.step)
+        self._tell()
+        return self.state()
+
+    def _prepared(self, made: Callable[[], Step], change: CatalogueChange | None, to: int | None) -> Version:
+        """In a worker thread: the new version, built and on disk."""
+        with short_turns():
+            step = made()
+            versions = [each for each in (self.current, self._earlier) if each is not None]
+            version = Version(step, self._arms(step, versions))
+            if change is not None:
+                self._refuse_left_out(version)
+            if self._journal is not None:
+                body = None if change is None else change.model_dump(exclude_unset=True)
+                self._journal.append(Line(step.act.version, step.act.at, self._bundle, body, to))
+        return version
+
+    def _changed(self, change: CatalogueChange) -> Step:
+        now, known = self.current.step, self._bases["champion"].bundle.catalogue
+        check(change, now.edits, known.id_of)
+        known.check_fields({each.item: each.fields for each in change.items if each.fields})
+        return self._named(self._after(now, change, time.time()))
+
+    def _after(self, now: Step, change: CatalogueChange, at: float) -> Step:
+        """A step without its digest: a long journal would take as many of them to replay."""
+        edits = now.edits.after(change, self._bases["champion"].bundle.catalogue.id_of)
+        act = Act(version=self._next(), digest="", at=at, what="change", items=len(change.items))
+        return Step(act, now.act.version, edits)
+
+    def _named(self, step: Step) -> Step:
+        digest = step.edits.digest(self._bundle)
+        return replace(step, act=step.act.model_copy(update={"digest": digest}))
+
+    def _reverted(self, target: int, at: float) -> Step:
+        step = self._steps[target]
+        act = Act(version=self._next(), digest=step.act.digest, at=at, what="revert", to=target)
+        return Step(act, step.before, step.edits)
+
+    def _replayed(self, line: Line) -> Step:
+        """An act of an earlier process, maybe with another bundle."""
+        now = self._steps[max(self._steps)]
+        if line.change is not None:
+            step = self._after(now, CatalogueChange(**line.change), line.at)
+        else:
+            step = self._reverted(line.to if line.to in self._steps else min(self._steps), line.at)
+        return replace(step, act=step.act.model_copy(update={"version": line.version}))
+
+    def _target(self, to: int | None) -> int:
+        now = self.current.step
+        target = now.before if to is None else to
+        if target is None or target not in self._steps or target == now.act.version:
+            came = "there is none before the present one" if to is None else f"got {to}"
+            kept = ", ".join(str(number) for number in self._steps)
+            raise CannotRevert(
+                f"a revert goes to an earlier version that is kept ({kept}), but {came}: see GET /catalogue."
+            )
+        return target
+
+    def _arms(self, step: Step, earlier: Sequence[Version]) -> dict[ArmName, Built]:
+        """Answerers of a version; models that were built before for the same new items are used again."""
+        return {
+            name: build(base, step.edits, step.act.version, [each.arms[name] for each in earlier])
+            for name, base in self._bases.items()
+        }
+
+    def _refuse_left_out(self, version: Version) -> None:
+        """Refuse new items that the champion cannot take on; those of an earlier bundle stay left out."""
+        now, new = (each.arms["champion"].grown for each in (self.current, version))
+        if new.left_out > now.left_out:
+            raise ValueError(f"{new.left_out - now.left_out} new items cannot be added: {new.reason}")
+
+    def _next(self) -> int:
+        return max(self._steps) + 1
+
+    def _keep(self, step: Step) -> None:
+        self._steps[step.act.version] = step
+        while len(self._steps) > KEPT_VERSIONS:
+            del self._steps[min(self._steps)]
+
+    def _tell(self) -> None:
+        state = self.state()
+        self._metrics.catalogue(state.version, state.items, state.hidden)
+
+
+class Seat:
+    """Where the answerer of an arm is found; ask anew for each request."""
+
+    def __init__(self, live: LiveCatalogue, arm: ArmName) -> None:
+        self._live, self._arm = live, arm
+
+    @property
+    def current(self) -> "Answerer":
+        """The answerer of the version that answers now."""
+        return self._live.current.arms[self._arm].answerer
+
+
+def _arm_state(built: Built) -> ArmState:
+    n_items = len(built.answerer.bundle.catalogue)
+    return ArmState(items=n_items, left_out=built.grown.left_out, reason=built.grown.reason)
+
+
+_building = threading.Lock()
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Let a thread that works hard hand over the interpreter sooner than the usual 5 ms."""
+    with _building:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(TURN_SECONDS)
+        try:
+            yield
+        finally:
+            sys.setswitchinterval(usual)

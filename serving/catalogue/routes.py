@@ -1,0 +1,76 @@
+"""Routes of the live catalogue: GET, PUT /catalogue, POST /catalogue/revert; `door/pages.py` mounts them."""
+
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
+from serving.door.wire import Refusal, read, refuse, reply
+
+if TYPE_CHECKING:
+    from serving.catalogue.live import LiveCatalogue
+
+logger = logging.getLogger(__name__)
+
+MAX_CHANGE_BYTES = 32 * 2**20
+
+
+def catalogue_routes() -> list[BaseRoute]:
+    """The routes; whoever loads the models sets `state.live` of the app."""
+    return [
+        Route("/catalogue", _show, methods=["GET"]),
+        Route("/catalogue", _change, methods=["PUT"]),
+        Route("/catalogue/revert", _revert, methods=["POST"]),
+    ]
+
+
+def _live(request: Request) -> "LiveCatalogue":
+    live: LiveCatalogue = request.app.state.live
+    return live
+
+
+def _show(request: Request) -> Response:
+    return reply(_live(request).state())
+
+
+async def _change(request: Request) -> Response:
+    if (refusal := _not_json(request)) is not None:
+        return refuse(refusal)
+    asked = await read(request, CatalogueChange, MAX_CHANGE_BYTES)
+    if isinstance(asked.body, Refusal):
+        return refuse(asked.body)
+    return await _acted(_live(request).change(asked.body))
+
+
+async def _revert(request: Request) -> Response:
+    if (refusal := _not_json(request)) is not None:
+        return refuse(refusal)
+    asked = await read(request, CatalogueRevert)
+    if isinstance(asked.body, Refusal):
+        return refuse(asked.body)
+    return await _acted(_live(request).revert(asked.body.to))
+
+
+async def _acted(act: Awaitable[CatalogueState]) -> Response:
+    """The new state, or why nothing changed: 409, or 507 where the act could not be kept."""
+    try:
+        state = await act
+    except ValueError as error:
+        return refuse(Refusal(409, str(error)))
+    except OSError as error:
+        logger.error("event=catalogue_not_kept reason=%s", error)
+        said = f"a change must be kept on disk, but it could not be ({error.strerror}): nothing changed; "
+        return refuse(Refusal(507, said + "make room, then send it again."))
+    logger.info("event=catalogue_changed version=%s items=%s", state.version, state.items)
+    return reply(state)
+
+
+def _not_json(request: Request) -> Refusal | None:
+    """A web page of another site cannot send JSON unasked."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+        return None
+    return Refusal(415, "a change must be JSON, but is not said to be: send content-type: application/json.")
