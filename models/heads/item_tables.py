@@ -6,6 +6,7 @@ D model size.
 """
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
@@ -62,9 +63,8 @@ class NodeTable(nn.Module):
 
 def _content_below(codes: CodeTable, content: Floats) -> Floats:
     """Mean content of the items below each node: float32 [N, C]."""
-    paths = codes.trie.paths() - 1
-    total = np.zeros((len(codes.trie) - 1, content.shape[1]))
-    n_items = np.bincount(paths.ravel(), minlength=len(total))
-    for level in range(paths.shape[1]):
-        np.add.at(total, paths[:, level], content)
-    return (total / n_items[:, None]).astype(np.float32)
+    nodes = (codes.trie.paths() - 1).T.ravel()
+    items = np.tile(np.arange(len(codes)), codes.n_levels)
+    below = sp.csr_matrix((np.ones(len(nodes)), (nodes, items)), shape=(len(codes.trie) - 1, len(codes)))
+    mean: Floats = ((below @ content.astype(np.float64)) / below.getnnz(axis=1)[:, None]).astype(np.float32)
+    return mean

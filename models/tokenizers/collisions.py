@@ -40,7 +40,10 @@ def digits_after(table: CodeTable, codes: Ints) -> Ints:
     [3, 4]
     """
     together = np.concatenate([table.semantic, codes])
-    group = np.unique(together, axis=0, return_inverse=True)[1].reshape(-1)
+    order = np.lexsort(together.T)
+    ordered = together[order]
+    group = np.empty(len(together), dtype=np.int64)
+    group[order] = np.append(0, (ordered[1:] != ordered[:-1]).any(axis=1).cumsum())[: len(together)]
     taken = np.full(len(together), -1)
     np.maximum.at(taken, group[: len(table)], table.codes[:, -1])
     fresh = group[len(table) :]

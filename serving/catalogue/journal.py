@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
+
+from serving.catalogue.schemas import CatalogueChange
 
 logger = logging.getLogger(__name__)
 
@@ -26,15 +28,36 @@ class Line:
         version: that it made.
         at: Unix seconds UTC.
         bundle: digest of the champion's bundle then.
-        change: body of a change; None for a revert.
+        change: what a change said; None for a revert.
         to: version that a revert went back to; None for a change.
     """
 
     version: int
     at: float
     bundle: str
-    change: dict[str, Any] | None = None
+    change: CatalogueChange | None = None
     to: int | None = None
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The inverse of `text`.
+
+        Raises:
+            ValueError: it is no act.
+            TypeError: likewise.
+        """
+        said = json.loads(text)
+        if "change" in said:
+            said["change"] = CatalogueChange.model_validate(said["change"])
+        return cls(**said)
+
+    def text(self) -> str:
+        """One line of JSON; made item by item, because a single call would stop every other thread."""
+        head = {"version": self.version, "at": self.at, "bundle": self.bundle}
+        if self.change is None:
+            return json.dumps({**head, "to": self.to})
+        items = ", ".join(each.model_dump_json(exclude_unset=True) for each in self.change.items)
+        return json.dumps(head)[:-1] + f', "change": {{"items": [{items}]}}}}'
 
 
 class Journal:
@@ -70,7 +93,7 @@ class Journal:
         with self.file.open(encoding="utf-8") as text:
             for number, line in enumerate(text, start=1):
                 try:
-                    yield Line(**json.loads(line))
+                    yield Line.read(line)
                 except (ValueError, TypeError) as error:
                     raise ValueError(
                         f"{self.file}: line {number} must be an act as it was written, but it is damaged: "
@@ -83,13 +106,9 @@ class Journal:
         Raises:
             OSError: it could not be written, and nothing of it is kept.
         """
-        text = json.dumps(
-            {name: getattr(line, name) for name in Line.__slots__ if getattr(line, name) is not None},
-            ensure_ascii=False,
-        )
         size = os.fstat(self._handle).st_size
         try:
-            _write(self._handle, (text + "\n").encode())
+            _write(self._handle, (line.text() + "\n").encode())
             os.fsync(self._handle)
         except OSError:
             os.ftruncate(self._handle, size)

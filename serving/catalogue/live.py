@@ -6,11 +6,8 @@ the version before. A revert makes a new version with the content of an older on
 """
 
 import asyncio
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,7 @@ from serving.catalogue.build import Built, build
 from serving.catalogue.edits import Edits, check
 from serving.catalogue.journal import Journal, Line
 from serving.catalogue.schemas import Act, ArmState, CatalogueChange, CatalogueState
+from serving.catalogue.turns import short_turns
 from serving.metrics import Metrics
 from serving.trial.config import ArmName
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from serving.answers.answerer import Answerer
 
 KEPT_VERSIONS = 50
-TURN_SECONDS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +153,7 @@ class LiveCatalogue:
             if change is not None:
                 self._refuse_left_out(version)
             if self._journal is not None:
-                body = None if change is None else change.model_dump(exclude_unset=True)
-                self._journal.append(Line(step.act.version, step.act.at, self._bundle, body, to))
+                self._journal.append(Line(step.act.version, step.act.at, self._bundle, change, to))
         return version
 
     def _changed(self, change: CatalogueChange) -> Step:
@@ -185,7 +181,7 @@ class LiveCatalogue:
         """An act of an earlier process, maybe with another bundle."""
         now = self._steps[max(self._steps)]
         if line.change is not None:
-            step = self._after(now, CatalogueChange(**line.change), line.at)
+            step = self._after(now, line.change, line.at)
         else:
             step = self._reverted(line.to if line.to in self._steps else min(self._steps), line.at)
         return replace(step, act=step.act.model_copy(update={"version": line.version}))
@@ -242,18 +238,3 @@ class Seat:
 def _arm_state(built: Built) -> ArmState:
     n_items = len(built.answerer.bundle.catalogue)
     return ArmState(items=n_items, left_out=built.grown.left_out, reason=built.grown.reason)
-
-
-_building = threading.Lock()
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Let a thread that works hard hand over the interpreter sooner than the usual 5 ms."""
-    with _building:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(TURN_SECONDS)
-        try:
-            yield
-        finally:
-            sys.setswitchinterval(usual)

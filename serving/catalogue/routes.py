@@ -1,15 +1,19 @@
 """Routes of the live catalogue: GET, PUT /catalogue, POST /catalogue/revert; `door/pages.py` mounts them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
-from serving.door.wire import Refusal, read, refuse, reply
+from serving.catalogue.turns import short_turns
+from serving.door.schemas import explain
+from serving.door.wire import Refusal, read, read_bytes, refuse, reply
 
 if TYPE_CHECKING:
     from serving.catalogue.live import LiveCatalogue
@@ -40,10 +44,20 @@ def _show(request: Request) -> Response:
 async def _change(request: Request) -> Response:
     if (refusal := _not_json(request)) is not None:
         return refuse(refusal)
-    asked = await read(request, CatalogueChange, MAX_CHANGE_BYTES)
-    if isinstance(asked.body, Refusal):
-        return refuse(asked.body)
-    return await _acted(_live(request).change(asked.body))
+    body = await read_bytes(request, MAX_CHANGE_BYTES)
+    if isinstance(body, Refusal):
+        return refuse(body)
+    try:
+        change = await asyncio.to_thread(_read, body)
+    except ValidationError as error:
+        return refuse(Refusal(400, explain(error)))
+    return await _acted(_live(request).change(change))
+
+
+def _read(body: bytes) -> CatalogueChange:
+    """In a worker thread: a tenth of a second for 10,000 items."""
+    with short_turns():
+        return CatalogueChange.model_validate_json(body)
 
 
 async def _revert(request: Request) -> Response:

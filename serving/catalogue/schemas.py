@@ -9,8 +9,9 @@ from serving.door.schemas import Key, Wire
 MAX_ITEMS = 20_000
 MAX_FIELDS = 200
 
-Plain = StrictStr | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | StrictBool | None
-Value = Plain | list[Plain | list[Plain]]
+Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Plain = Annotated[StrictStr | StrictBool | StrictInt | Finite | None, Field(union_mode="left_to_right")]
+Value = Annotated[Plain | list[Plain | list[Plain]], Field(union_mode="left_to_right")]
 Fields = Annotated[dict[str, Value], Field(max_length=MAX_FIELDS)]
 Kept = Literal["disk", "memory"]
 

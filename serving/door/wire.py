@@ -56,18 +56,26 @@ class RecommendManyBody(bentoml.IODescriptor, RecommendManyRequest):  # type: ig
         return await read(request, RecommendManyRequest)
 
 
-async def read(request: Request, kind: type[Body], max_bytes: int = MAX_BODY_BYTES) -> Asked[Body]:
+async def read(request: Request, kind: type[Body]) -> Asked[Body]:
     """The checked body of `request`, or why it is refused (400, 413)."""
+    body = await read_bytes(request)
+    if isinstance(body, Refusal):
+        return Asked(body)
+    try:
+        return Asked(kind.model_validate_json(body))
+    except ValidationError as error:
+        return Asked(Refusal(400, explain(error)))
+
+
+async def read_bytes(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes | Refusal:
+    """The body of `request` as it came, or why it is refused (413)."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
             reason = f"a body may have {max_bytes} bytes, but got more: send fewer or shorter keys."
-            return Asked(Refusal(413, reason))
-    try:
-        return Asked(kind.model_validate_json(bytes(body)))
-    except ValidationError as error:
-        return Asked(Refusal(400, explain(error)))
+            return Refusal(413, reason)
+    return bytes(body)
 
 
 def reply(answer: Wire) -> Response:

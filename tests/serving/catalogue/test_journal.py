@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from serving.catalogue.journal import NAME, Journal, Line
+from serving.catalogue.schemas import CatalogueChange
 
-ACTS = [Line(1, 5.0, "b", {"items": [{"item": "ü", "hidden": True}]}), Line(2, 6.0, "b", None, 0)]
+CHANGE = CatalogueChange.model_validate(
+    {"items": [{"item": "ü", "hidden": True}, {"item": "y", "fields": {"price": None, "title": "a\nb"}}]}
+)
+ACTS = [Line(1, 5.0, "b", CHANGE), Line(2, 6.0, "b", None, 0)]
 
 
 def test_acts_come_back_in_their_order(tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_a_second_service_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     assert other.stdout.readline() == "mine\n"
-    with pytest.raises(ValueError, match="belongs to one service, but .* is in use"):
+    with pytest.raises(ValueError, match=r"belongs to one service, but .* is in use"):
         Journal(tmp_path)
     other.kill()
     other.communicate()
