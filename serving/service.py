@@ -65,8 +65,8 @@ class RecommenderService:
     `POST /recommend` answers one request, `POST /recommend/many` several, `POST /similar` what is like an
     item, `POST /complete` what belongs to a basket. GET: `/` a page to try it, `/info` what is served,
     `/items/KEY` what is known of an item, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is
-    `{"error": one line}`. `POST /trial/revert` gives a challenger up. `PUT /catalogue` adds, changes and hides
-    items, and `POST /catalogue/revert` undoes it.
+    `{"error": one line}`. `POST /trial/revert` gives a challenger up. `PUT /catalogue` adds, changes and
+    hides items, and `POST /catalogue/revert` undoes it.
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from serving.answers.answerer import Answerer, answer_all
 from serving.catalogue.journal import NAME, Journal
 from serving.catalogue.live import CannotRevert, LiveCatalogue
 from serving.catalogue.schemas import CatalogueChange, CatalogueState
-from serving.door.schemas import RecommendRequest
+from serving.door.schemas import CompleteRequest, RecommendRequest, SimilarRequest
 from serving.metrics import Metrics
 from tests.serving.catalogue.conftest import DIGEST, KEYS, Open, Shop
 
@@ -96,8 +96,7 @@ def test_a_hidden_item_is_gone_and_comes_back(opened: Open) -> None:
     assert "i3" not in listed(catalogue, k=20)
     assert listed(catalogue, allow=["i3"]) == []
     assert "i4" in listed(catalogue, k=20)  # who does not ask for stock gets it
-    answerer = catalogue.seat("champion").current
-    assert answerer.availability.in_stock.tolist() == [key != "i4" for key in KEYS]
+    assert set(listed(catalogue, k=20, in_stock=True)) == {*KEYS} - {"i3", "i4"}
     state = put(catalogue, {"item": "i3", "hidden": False}, {"item": "i4", "in_stock": True})
     assert (state.hidden, state.out_of_stock) == (0, 0)
     assert "i3" in listed(catalogue, k=20)
@@ -305,3 +304,27 @@ def test_the_bundle_itself_is_left_as_it_was(opened: Open, events: Interactions,
     put(catalogue, OAT)
     assert len(packed.catalogue) == 20
     assert packed.recommender.recommend(events.select(np.arange(2)), 20).items.max() == 19
+
+
+def test_what_a_change_says_of_stock_is_believed_until_the_column_is_changed(shop: Shop) -> None:
+    old = shop("popularity")
+    frame = old.catalogue.frame.with_columns(in_stock=old.catalogue.frame["item_key"] != "i0")
+    catalogue = live(Answerer(replace(old, catalogue=replace(old.catalogue, frame=frame)), DIGEST))
+    assert "i0" not in listed(catalogue, k=20, in_stock=True)
+    put(catalogue, {"item": "i0", "in_stock": True}, {"item": "i1", "in_stock": False})
+    assert "i0" in (lists := listed(catalogue, k=20, in_stock=True))
+    assert "i1" not in lists
+    put(catalogue, {"item": "i1", "fields": {"in_stock": True}})
+    assert "i1" in listed(catalogue, k=20, in_stock=True)
+
+
+def test_what_is_counted_without_the_model_goes_on_with_new_items(opened: Open) -> None:
+    catalogue = live(opened("popularity"))
+    before = catalogue.seat("champion").current.without.complete(CompleteRequest(basket=["i3"], k=20))
+    put(catalogue, OAT)
+    now = catalogue.seat("champion").current.without
+    after = now.complete(CompleteRequest(basket=["i3"], k=20, exclude=["oat"]))
+    assert [each.item for each in after.items] == [each.item for each in before.items]
+    assert [each.score for each in after.items] == [each.score for each in before.items]
+    assert now.complete(CompleteRequest(basket=["oat"], k=3)).fallback == "no-basket"
+    assert {each.title.split()[1] for each in now.similar(SimilarRequest(item="oat", k=2)).items} == {"milk"}
