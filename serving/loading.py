@@ -30,7 +30,6 @@ def load(place: Place) -> Answerer:
 
 def warm_up(answerer: Answerer) -> None:
     """Answer once alone and once in a batch, so that no caller pays for lazy set-up."""
-    answerer.ready()
     first = RecommendRequest(history=answerer.bundle.catalogue.keys[:3])
     for n_requests in (1, 2):
         answerer.recommend([first] * n_requests)
