@@ -17,6 +17,8 @@ def run(name: str) -> bool:
     rows = [("answered", found.when), ("bento", found.line["bento"] or "none: served from a checkout")]
     if tried := found.line.get("trial"):
         rows.append(("arm", f"{tried['arm']} of a {tried['mode']}, against {_opponent(tried)[:12]}"))
+    if version := found.line.get("catalogue"):
+        rows.append(("catalogue", f"version {version}, changed while serving; asked again without changes"))
     rows += [("bundle", found.line["bundle"]), *sorted(found.lineage.items())]
     for act in found.acts:
         rows.append((f"act {act.seq}: {act.action}", escape(act.reason)))

@@ -201,6 +201,7 @@ def _list(response: RecommendResponse) -> dict[str, Any]:
         "items": [each.item for each in response.items],
         "scores": [each.score for each in response.items],
         **({} if response.fallback is None else {"fallback": response.fallback}),
+        **({"catalogue": response.catalogue} if response.catalogue else {}),
     }
 
 

@@ -61,7 +61,9 @@ class Answerer:
         family = FAMILIES.get(bundle.recommender.family)
         self.rules = RuleBook(bundle.catalogue, self.availability)
         self.lister = Lister(bundle.catalogue, "generative" if family and family.generative else "counts")
-        self._row_of = like._row_of if like else {key: row for row, key in enumerate(bundle.user_keys)}
+        self._row_of: dict[str, int] = (
+            like._row_of if like else {key: row for row, key in enumerate(bundle.user_keys)}
+        )
 
     @property
     def current(self) -> "Answerer":
