@@ -91,6 +91,7 @@ function path(explanation) {
   return cell;
 }
 
+let fresh = "";  // key of the item that was put last
 function row(line, others) {
   const made = document.createElement("tr");
   const item = make("td", line.title + " ");
@@ -101,6 +102,10 @@ function row(line, others) {
   alike.addEventListener("click", () => similar(line));
   item.lastChild.append(alike);
   made.append(make("td", line.rank, "number"), item, path(line.explanation), make("td", line.score.toPrecision(4), "number"));
+  if (line.item === fresh) {
+    made.className = "fresh";
+    made.title = "Put just now";
+  }
   if (others && !others.has(line.item)) {
     made.className = "moved";
     made.title = "Only in this list";
@@ -148,28 +153,93 @@ function question() {
   return asked;
 }
 
+let asking = 0;
+// `work` asks and returns what shows the answer; the answer to an earlier question never covers a later one.
 async function trying(work) {
+  const mine = ++asking;
   by("error").hidden = true;
-  try { await work(); }
-  catch (error) { by("error").hidden = false; by("error").textContent = error.message; }
+  try {
+    const shown = await work();
+    if (mine === asking) shown();
+  } catch (error) {
+    if (mine === asking) { by("error").hidden = false; by("error").textContent = error.message; }
+  }
 }
 
-const recommend = () => trying(async () => show(await call("recommend", question()), "Recommended"));
+const recommend = () => trying(async () => {
+  const answer = await call("recommend", question());
+  return () => show(answer, "Recommended");
+});
 const complete = () => trying(async () => {
   addItem();
-  show(await call("complete", { ...rules(), basket: past }), "Belongs to the basket");
+  const answer = await call("complete", { ...rules(), basket: past });
+  return () => show(answer, "Belongs to the basket");
 });
-const similar = line => trying(async () =>
-  show(await call("similar", { ...rules(), item: line.item }), "Similar to " + line.title));
+const similar = line => trying(async () => {
+  const answer = await call("similar", { ...rules(), item: line.item });
+  return () => show(answer, "Similar to " + line.title);
+});
 const compare = () => trying(async () => {
   const both = await call("trial/compare", question());
+  return () => showBoth(both);
+});
+
+function showBoth(both) {
   const names = ["champion", "challenger"];
   const keys = names.map(name => new Set(both[name].items.map(line => line.item)));
   by("heading").textContent = "Champion and challenger";
   by("lists").className = "two";
   by("lists").replaceChildren(...names.map((name, place) => table(both[name], name, keys[1 - place])));
   tell(both.champion);
+}
+
+// What was filled in of an item: empty fields stay as they are, or empty for a new item.
+function change() {
+  const said = { item: by("key").value.trim() };
+  const filled = [...by("fields").querySelectorAll("input")].filter(input => input.value.trim());
+  if (filled.length) said.fields = Object.fromEntries(filled.map(input => [input.name, input.value.trim()]));
+  said.hidden = by("hide").checked;
+  said.in_stock = !by("out").checked;
+  return said;
+}
+
+const put = () => trying(async () => {
+  const said = change();
+  const state = await call("catalogue", { items: [said] }, "PUT");
+  fresh = said.item;
+  showVersion(state.version);
+  const known = await call("items/" + encodeURIComponent(fresh));
+  titles.set(fresh, known.title);
+  const answer = await call("recommend", question());
+  const place = answer.items.findIndex(line => line.item === fresh);
+  const spelled = known.codes ? ` Its semantic ID is ${known.codes.join(" › ")}.` : "";
+  const where = said.hidden ? "It is hidden." : place < 0 ? "It is not among the first of the list." : `It is at rank ${place}.`;
+  by("changed").textContent = `${known.title} is in version ${state.version}.${spelled} ${where}`;
+  return () => show(answer, "Recommended");
 });
+
+const undo = () => trying(async () => {
+  const state = await call("catalogue/revert", {});
+  fresh = "";
+  showVersion(state.version);
+  by("changed").textContent = `Undone: version ${state.version}, ${state.items} items.`;
+  const answer = await call("recommend", question());
+  return () => show(answer, "Recommended");
+});
+
+function showVersion(version) {
+  by("version").textContent = `version ${version}`;
+}
+
+function showFields(names) {
+  by("fields").replaceChildren(...names.flatMap(name => {
+    const label = make("label", name), input = document.createElement("input");
+    input.name = name;
+    input.id = "field-" + name;
+    label.htmlFor = input.id;
+    return [label, input];
+  }));
+}
 
 async function describe() {
   try {
@@ -182,6 +252,8 @@ async function describe() {
     by("stock-field").hidden = !info.fields.includes("in_stock");
     by("compare").hidden = !(info.trial && info.trial.challenger);
     explains = info.explains;
+    showFields(fields);
+    showVersion(info.catalogue);
   } catch (error) { by("served").textContent = error.message; }
 }
 
@@ -193,6 +265,8 @@ by("value").addEventListener("keydown", event => {
 });
 by("diversity").addEventListener("input", () => { by("diversity-said").textContent = by("diversity").value; });
 by("form").addEventListener("submit", event => { event.preventDefault(); recommend(); });
+by("change").addEventListener("submit", event => { event.preventDefault(); put(); });
+by("undo").addEventListener("click", undo);
 by("complete").addEventListener("click", complete);
 by("compare").addEventListener("click", compare);
 suggest(by("item"), by("items"), "items", found => {
