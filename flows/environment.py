@@ -20,6 +20,7 @@ FILES_VARIABLE = "ENCORE_FILES_URL"
 PREFECT_VARIABLE = "PREFECT_API_URL"
 WHO_VARIABLE = "ENCORE_WHO"
 ALARMS_VARIABLE = "ENCORE_ALARMS"
+EVENTS_VARIABLE = "ENCORE_EVENTS"
 GLOO_VARIABLE = "GLOO_SOCKET_IFNAME"
 LAYERS = ("data", "models", "validation", "serving", "flows")
 
@@ -101,6 +102,11 @@ class Home:
         return self.root / "answers"
 
     @property
+    def events(self) -> str:
+        """What users did: $ENCORE_EVENTS (a path, or postgresql://...), else SQLite here."""
+        return os.environ.get(EVENTS_VARIABLE) or str(self.root / "events.db")
+
+    @property
     def reports(self) -> Path:
         """A page for each retraining."""
         return self.root / "reports"
@@ -148,6 +154,7 @@ def prepare(root: Path | None = None) -> None:
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(here / "prefect"))
     os.environ.setdefault("BENTOML_HOME", str(here / "bentoml"))
+    os.environ.setdefault(EVENTS_VARIABLE, Home(here).events)  # services keep there what sources read
 
 
 def of_child(own: Mapping[str, str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from serving.settings import (
     BUNDLE_VARIABLE,
     CATALOGUE_VARIABLE,
     CHALLENGER_VARIABLE,
+    EVENTS_VARIABLE,
     TRIAL_VARIABLE,
     token,
 )
@@ -60,6 +61,7 @@ def running(
     start_seconds: float = START_SECONDS,
     python: str = sys.executable,
     answers: Path | None = None,
+    events: str | None = None,
     trial: tuple[Path, TrialConfig] | None = None,
     catalogue: Path | None = None,
 ) -> Iterator[str]:
@@ -75,6 +77,8 @@ def running(
         start_seconds: longest wait for /readyz.
         python: interpreter that runs it; needs what the Bento requires, not this project.
         answers: folder in which it keeps its answers for tracing; None for what its environment says.
+        events: store of events, a path or a postgresql:// URL; None for none, whatever the environment says:
+            a proof must not hear what users do meanwhile.
         trial: the folder of a challenger, a bundle's or a Bento's, and how it is tried; None for no trial,
             whatever the environment says: a proof asks one model.
         catalogue: folder of changes to the catalogue; None for none, likewise.
@@ -88,6 +92,7 @@ def running(
     arguments, variables = _target(target, home)
     variables |= {CHALLENGER_VARIABLE: "", TRIAL_VARIABLE: ""} if trial is None else _trial(*trial)
     variables |= {CATALOGUE_VARIABLE: "" if catalogue is None else str(catalogue.resolve())}
+    variables |= {EVENTS_VARIABLE: events or ""}
     if answers is not None:
         variables |= {ANSWERS_VARIABLE: str(answers)}
     port = port or free_port()

@@ -25,6 +25,7 @@ from serving.door.schemas import (
     RecommendResponse,
 )
 from serving.door.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
+from serving.events.opening import Events, check_events
 from serving.metrics import Metrics
 from serving.place import Place, check_challenger, place_of
 from serving.settings import (
@@ -37,6 +38,7 @@ from serving.settings import (
     patience_ms,
     token,
     trial,
+    user_keys,
 )
 from serving.trial.arm import Answered, Arm
 from serving.trial.config import ArmName
@@ -46,6 +48,7 @@ from serving.trial.trial import Trial
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
+    from serving.answers.recent import RecentEvents
     from serving.catalogue.live import LiveCatalogue
 
 _PAGES = pages()
@@ -66,23 +69,25 @@ class RecommenderService:
     item, `POST /complete` what belongs to a basket. GET: `/` a page to try it, `/info` what is served,
     `/items/KEY` what is known of an item, `/livez`, `/readyz`, `/metrics`, `/docs.json`. A refusal is
     `{"error": one line}`. `POST /trial/revert` gives a challenger up. `PUT /catalogue` adds, changes and
-    hides items, and `POST /catalogue/revert` undoes it.
+    hides items, and `POST /catalogue/revert` undoes it. `POST /events` keeps what users did,
+    `DELETE /users/KEY` forgets one of them.
     """
 
     def __init__(self) -> None:
         self.metrics = Metrics()
-        champion = load_answerer(_own_tag())
-        challenger, reason = _challenger()
+        self.events = Events.open()
+        champion = load_answerer(_own_tag(), self.events.recent)
+        challenger, reason = _challenger(self.events.recent)
         self.live = live_catalogue(champion, challenger, self.metrics)
-        folder = answers_folder()
-        self.log = None if folder is None else AnswerLog(folder, answers_days(), answers_megabytes())
+        self.log = _answer_log()
+        self.feedback = self.events.feedback(self.log, self.live.seat("champion"))
         self.champion = self._champion()
         self.trial = self._begin_trial(reason)
         gc.collect()
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
         _PAGES.state.live, _PAGES.state.trial = self.live, self.trial
         _PAGES.state.champion, _PAGES.state.metrics = self.champion, self.metrics
-        _PAGES.state.answerer = self.live.seat("champion")
+        _PAGES.state.answerer, _PAGES.state.feedback = self.live.seat("champion"), self.feedback
 
     @bentoml.on_deployment
     @staticmethod
@@ -94,6 +99,7 @@ class RecommenderService:
         answers_days()
         answers_megabytes()
         patience_ms()
+        check_events()
         check_host(host_of_command() or "127.0.0.1", has_token=token() is not None)
 
     @bentoml.on_shutdown
@@ -103,6 +109,8 @@ class RecommenderService:
             await self.trial.close()
         await self.champion.batcher.close()
         self.live.close()
+        if self.feedback is not None:
+            await self.feedback.close()
 
     @bentoml.api(input_spec=RecommendBody, output_spec=RecommendResponse)
     async def recommend(self, asked: Asked[RecommendRequest], /) -> Response:
@@ -141,7 +149,9 @@ class RecommenderService:
         response = checked(request, answered.response, query.answerer, self.metrics, query.past.items)
         self.metrics.answered(request, response)
         if self.log is not None:
-            response = self.log.note(request, response, answered.note)
+            response = self.log.note(request, response, answered.note, answered.recent)
+        if self.feedback is not None:
+            self.feedback.shown(request, response)
         if self.trial is not None and self.trial.is_running:
             self.trial.mirror(request, response)
         return response
@@ -181,18 +191,26 @@ _SERVICE.mount_asgi_app(_PAGES, path="/", name="pages")
 _SERVICE.add_asgi_middleware(Guard)
 
 
-def load_answerer(bento: str | None) -> "Answerer":
+def load_answerer(bento: str | None, recent: "RecentEvents | None" = None) -> "Answerer":
     """The champion of this process, ready to answer.
 
     Args:
         bento: tag of the Bento, None outside one.
+        recent: what users did since its bundle was made.
     """
     from serving.loading import load
 
-    return load(Place(bundle_path(), PACKED_LINEAGE, bento))
+    return load(Place(bundle_path(), PACKED_LINEAGE, bento), recent)
 
 
-def _challenger() -> "tuple[Answerer | None, str | None]":
+def _answer_log() -> AnswerLog | None:
+    folder = answers_folder()
+    if folder is None:
+        return None
+    return AnswerLog(folder, answers_days(), answers_megabytes(), user_keys())
+
+
+def _challenger(recent: "RecentEvents") -> "tuple[Answerer | None, str | None]":
     """The challenger that the settings name, or why it could not be loaded, which costs no answer."""
     from serving.loading import load
 
@@ -200,7 +218,7 @@ def _challenger() -> "tuple[Answerer | None, str | None]":
     if asked is None:
         return None, None
     try:
-        return load(place_of(asked[0])), None
+        return load(place_of(asked[0]), recent), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 

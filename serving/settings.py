@@ -5,6 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from data.event_store.address import EVENTS_VARIABLE as EVENTS_VARIABLE
+from data.event_store.address import Address, parse
+from data.event_store.users import SALT_VARIABLE, UserKeys
 from serving.door.schemas import explain
 from serving.trial.config import TrialConfig
 
@@ -17,6 +20,8 @@ CHALLENGER_VARIABLE = "ENCORE_CHALLENGER"
 TRIAL_VARIABLE = "ENCORE_TRIAL"
 CATALOGUE_VARIABLE = "ENCORE_CATALOGUE"
 PATIENCE_VARIABLE = "ENCORE_PATIENCE_MS"
+EVENTS_KINDS_VARIABLE = "ENCORE_EVENTS_KINDS"
+EVENTS_KINDS = "purchase"
 ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS = 90, 10_000, 5_000
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
@@ -87,6 +92,41 @@ def trial() -> tuple[Path, TrialConfig] | None:
         return Path(folder).resolve(), TrialConfig.model_validate_json(text)
     except ValidationError as error:
         raise ValueError(f"{TRIAL_VARIABLE}: {explain(error)}") from error
+
+
+def events() -> Address | None:
+    """Where feedback is kept; None: it is not taken.
+
+    Raises:
+        ValueError: neither a path nor a postgresql:// URL, or psycopg is missing for the latter.
+    """
+    named = os.environ.get(EVENTS_VARIABLE)
+    return parse(named) if named else None
+
+
+def events_kinds() -> tuple[str, ...]:
+    """Kinds of events that continue a user's history and count as hits, in the order they are given.
+
+    Raises:
+        ValueError: no name between two commas.
+    """
+    text = os.environ.get(EVENTS_KINDS_VARIABLE) or EVENTS_KINDS
+    kinds = tuple(part.strip() for part in text.split(","))
+    if "" in kinds:
+        raise ValueError(
+            f"{EVENTS_KINDS_VARIABLE} must be names with commas between, such as purchase,cart, but got "
+            f"{text!r}: correct it."
+        )
+    return kinds
+
+
+def user_keys() -> UserKeys:
+    """How user keys are written in the event store and the answer log: hashed where there is a salt.
+
+    Raises:
+        ValueError: the salt is short enough to be guessed.
+    """
+    return UserKeys(os.environ.get(SALT_VARIABLE) or None)
 
 
 def _count(name: str, default: int, what: str) -> int:

@@ -12,6 +12,7 @@ OWNERS = {
     "polars": {"data", "models", "validation"},  # models: the catalogue in a bundle; validation: drift
     "duckdb": {"data"},
     "sqlalchemy": {"data", "flows"},  # flows: the ledger
+    "psycopg": {"data"},
     "torch": {"models"},
     "faiss": {"models"},
     "sklearn": {"models"},

@@ -3,12 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from data.sources import complete_journey, files, recbole, sql, synthetic
-from data.sources.config import SourceConfig
+from data.sources import complete_journey, events, files, recbole, sql, synthetic
+from data.sources.config import EventsConfig, SourceConfig
 from data.tables import Tables
+
+
+def _events(config: EventsConfig) -> Tables:
+    return events.load(config, load(config.base))
+
 
 LOADERS: dict[str, Callable[[Any], Tables]] = {
     "complete-journey": complete_journey.load,
+    "events": _events,
     "files": files.load,
     "recbole": recbole.load,
     "sql": sql.load,

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from data.event_store.address import EVENTS_VARIABLE
+from data.event_store.users import SALT_VARIABLE
 from data.tables import Columns
 
 
@@ -77,7 +79,32 @@ class SyntheticConfig(_Config):
     seed: int = 0
 
 
-SourceConfig = Annotated[
+BaseSourceConfig = Annotated[
     CompleteJourneyConfig | FilesConfig | SqlConfig | RecBoleConfig | SyntheticConfig,
+    Field(discriminator="kind"),
+]
+
+
+class EventsConfig(_Config):
+    """Another source, and what users did since, as a service was told (`POST /events`)."""
+
+    kind: Literal["events"] = "events"
+    store: Path | None = Field(default=None, description="SQLite file of the service.")
+    store_env: str = Field(
+        default=EVENTS_VARIABLE,
+        description="Without `store`: name of the environment variable that holds path or URL.",
+    )
+    salt_env: str = Field(
+        default=SALT_VARIABLE,
+        description="Name of the environment variable that holds the salt of user keys, if they are hashed.",
+    )
+    kinds: tuple[str, ...] = Field(
+        default=("purchase",), min_length=1, description="Kinds of events that are like those of `base`."
+    )
+    base: BaseSourceConfig
+
+
+SourceConfig = Annotated[
+    CompleteJourneyConfig | EventsConfig | FilesConfig | SqlConfig | RecBoleConfig | SyntheticConfig,
     Field(discriminator="kind"),
 ]

@@ -39,6 +39,7 @@ def run(
         port=port,
         host=host,
         answers=here.answers,
+        events=here.events,
         trial=trial,
         catalogue=catalogue_folder(),
     ) as url:

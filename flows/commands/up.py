@@ -55,6 +55,7 @@ def _service(stack: ExitStack, here: Home, port: int) -> str:
             home=here.bentos,
             port=port,
             answers=here.answers,
+            events=here.events,
             catalogue=catalogue_folder(),
         )
     )

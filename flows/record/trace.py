@@ -12,8 +12,9 @@ from models import bundle
 from serving import bento
 from serving.answers import answer_log
 from serving.answers.answerer import Answerer
+from serving.answers.recent import Recent, RecentEvent
 from serving.door.schemas import RecommendRequest
-from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE
+from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE, user_keys
 
 TOLERANCE = 1e-9  # of a score; another batch may add in another order
 
@@ -62,7 +63,21 @@ def trace(home: Home, name: str) -> Trace:
     if folder is None:
         return Trace(line, {}, acts, None)
     loaded = bundle.load(folder)
-    return Trace(line, loaded.lineage, acts, _ask_again(Answerer(loaded, line["bundle"]), line))
+    answerer = Answerer(loaded, line["bundle"], recent=_AsItWas(line))
+    return Trace(line, loaded.lineage, acts, _ask_again(answerer, line))
+
+
+class _AsItWas:
+    """What was known of the user when the answer was made."""
+
+    def __init__(self, line: dict[str, Any]) -> None:
+        self._events = tuple(RecentEvent(*row) for row in line.get("recent", ()))
+
+    def of(self, user: str, *, since: int) -> Recent:
+        return Recent(self._events)
+
+    def stored(self, user: str) -> str:
+        return user
 
 
 def _why_not(folder: Path, name: str) -> str:
@@ -82,10 +97,21 @@ def _why_not(folder: Path, name: str) -> str:
 
 def _ask_again(answerer: Answerer, line: dict[str, Any]) -> tuple[list[str], list[float]]:
     """The same question, answered as it was then: by the model, or without it where that was late."""
-    query = answerer.translate(RecommendRequest(**line["request"]))
+    asked = line["request"]
+    if (user := asked.get("user")) is not None:
+        asked = {**asked, "user": _owner(user, answerer.bundle.user_keys)}
+    query = answerer.translate(RecommendRequest(**asked))
     late = line.get("fallback") == "time-out"
     answer = answerer.without.instead_of(query) if late else answerer.answer([query])[0]
     return [each.item for each in answer.items], [each.score for each in answer.items]
+
+
+def _owner(written: str, known: list[str]) -> str:
+    """The user key of the bundle that the log wrote as `written`; itself where there is none."""
+    users = user_keys()
+    if not users.are_hashed or written in known:
+        return written
+    return next((key for key in known if users.stored(key) == written), written)
 
 
 def _bundle_of(line: dict[str, Any], home: Home) -> Path | None:

@@ -1,7 +1,7 @@
 """Trial report: answers of a trial joined with what their users did later, and a verdict."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from data.snapshot import Snapshot, open_snapshot
 from flows.environment import Home
 from flows.files import read_json
 from flows.trial.answers import TrialAnswer, TrialAnswers
+from serving.settings import user_keys
 from serving.trial.config import ArmName
 from serving.trial.overlap import overlap_at_k
 from validation.gates import GateConfig
@@ -98,6 +99,10 @@ def report(
     shown = [_judgeable(arm, until - days * SECONDS_PER_DAY) for arm in judged]
     first = min((each.when for arm in shown for each in arm), default=float(until))
     events = snapshot.interactions(["user_key", "item_key", "timestamp"], since=int(first))
+    owners = _owners(events["user_key"].unique().to_list())
+    shown = [
+        [replace(each, user_key=owners.get(each.user_key, each.user_key)) for each in arm] for arm in shown
+    ]
     champion, challenger = ((arm, hits(arm, events, k=k, days=days)) for arm in shown)
     verdict = judge_arms(champion, challenger, paired=pairs is not None, k=k, config=gate)
     counts: dict[ArmName, ArmCounts] = {
@@ -107,6 +112,12 @@ def report(
         ),
     }
     return TrialReport(counts, None if pairs is None else _overlap(pairs, k), verdict, until)
+
+
+def _owners(users: list[str]) -> dict[str, str]:
+    """How the answer log writes each user of the data, to the key in the data; none where both are plain."""
+    written = user_keys()
+    return {written.stored(user): user for user in users} if written.are_hashed else {}
 
 
 def _pairs(ours: Sequence[TrialAnswer], theirs: Sequence[TrialAnswer]) -> list[Pair]:

@@ -10,11 +10,15 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal
 
+from data.event_store.users import UserKeys
 from data.interactions import SECONDS_PER_DAY
+from serving.answers.erase import erase
+from serving.answers.recent import RecentEvent
 from serving.door.schemas import RecommendRequest, RecommendResponse
 
 logger = logging.getLogger(__name__)
@@ -31,10 +35,18 @@ class AnswerLog:
         days: files of days before so many are deleted; None keeps them.
         megabytes: above this the oldest files are deleted; None for no limit. A file that is being written to
             is never deleted, so there may be `PART_BYTES` more.
+        users: how user keys are written; None for as they came.
     """
 
-    def __init__(self, folder: Path, days: int | None = None, megabytes: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        days: int | None = None,
+        megabytes: int | None = None,
+        users: UserKeys | None = None,
+    ) -> None:
         self.folder = folder
+        self._users = users or UserKeys()
         self._days = days
         self._bytes = None if megabytes is None else megabytes * 1_000_000
         self._open: dict[Kind, tuple[str, Path]] = {}
@@ -42,7 +54,11 @@ class AnswerLog:
         self._tidy(time.time())
 
     def note(
-        self, request: RecommendRequest, response: RecommendResponse, trial: dict[str, Any] | None = None
+        self,
+        request: RecommendRequest,
+        response: RecommendResponse,
+        trial: dict[str, Any] | None = None,
+        recent: Sequence[RecentEvent] = (),
     ) -> RecommendResponse:
         """Keep a line; returns the response with the id that names it and begins with its day.
 
@@ -52,11 +68,13 @@ class AnswerLog:
             request: as it came.
             response: as it was made.
             trial: what is known of it in a trial, None outside one.
+            recent: events since the bundle was made that the answer rests on.
         """
         now = time.time()
         name = f"{_day(now).replace('-', '')}-{uuid.uuid4().hex}"
-        line = {"id": name, **_heading(now, response), "request": request.model_dump(exclude_defaults=True)}
+        line = {"id": name, **_heading(now, response), "request": self._asked(request)}
         line |= _list(response) | ({} if trial is None else {"trial": trial})
+        line |= {"recent": [astuple(event) for event in recent]} if recent else {}
         return response.model_copy(update={"id": name}) if self._kept("answers", line, now) else response
 
     def note_mirror(self, of: str, response: RecommendResponse, latency_ms: float) -> None:
@@ -69,6 +87,18 @@ class AnswerLog:
         """Keep that a shadow had no answer."""
         now = time.time()
         self._kept("mirrored", {"of": of, "when": now, "error": error}, now)
+
+    def forget(self, users: set[str]) -> int:
+        """Delete the answers to a user, whose key may have been written in several ways; returns how many.
+
+        Raises:
+            OSError: a file cannot be changed.
+        """
+        return erase(self.folder, users)
+
+    def _asked(self, request: RecommendRequest) -> dict[str, Any]:
+        asked = request.model_dump(exclude_defaults=True)
+        return asked if request.user is None else {**asked, "user": self._users.stored(request.user)}
 
     def _kept(self, kind: Kind, line: dict[str, Any], now: float) -> bool:
         try:

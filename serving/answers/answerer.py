@@ -19,6 +19,7 @@ from serving.answers.availability import Availability
 from serving.answers.explain import Explainer
 from serving.answers.lister import Lister
 from serving.answers.query import Past, Query, Unanswerable, notice_of
+from serving.answers.recent import NoRecentEvents, RecentEvents, continued
 from serving.answers.rules import RuleBook
 from serving.answers.without_model import WithoutModel
 from serving.door.schemas import Fallback, Lineage, RecommendRequest, RecommendResponse
@@ -34,6 +35,7 @@ class Answerer:
         availability: items that are hidden or not in stock; None: what the catalogue says.
         version: of the live catalogue, 0 for the bundle's own.
         like: of the same bundle as it was loaded; what it counted and looked up about users is used again.
+        recent: what users did since the bundle was made; None where nobody tells, or as `like` has it.
     """
 
     def __init__(
@@ -44,11 +46,14 @@ class Answerer:
         availability: Availability | None = None,
         version: int = 0,
         like: "Answerer | None" = None,
+        *,
+        recent: RecentEvents | None = None,
     ) -> None:
         self.bundle = bundle
         self.availability = availability or Availability()
         self.version = version
         self._like = like
+        self._recent = recent or (NoRecentEvents() if like is None else like._recent)
         origin = bundle.lineage
         self.lineage = Lineage(
             bento=bento,
@@ -88,8 +93,9 @@ class Answerer:
         return Explainer(self.bundle.catalogue, self.bundle.items.table, self.neighbours)
 
     def knows(self, request: RecommendRequest) -> bool:
-        """Whether the request brings a history, or the bundle knows its user."""
-        return request.user is None or request.user in self._row_of
+        """Whether the request brings a history, or anything is known of its user."""
+        user = request.user
+        return user is None or self._row(user) is not None or bool(self._recent.of(user, since=0).events)
 
     def recommend(self, requests: Sequence[RecommendRequest]) -> list[RecommendResponse]:
         """Answer all of `requests`, in their order.
@@ -140,11 +146,21 @@ class Answerer:
     def _past(self, request: RecommendRequest) -> Past:
         if request.user is None:
             return self._sent(request)
-        if (row := self._row_of.get(request.user)) is None:
-            return Past(fallback="unknown-user")
-        own = self.bundle.histories.select(np.array([row]))
-        why: Fallback | None = None if len(own) else "empty-history"
-        return Past(own.item.tolist(), own.time.tolist(), own.basket.tolist(), why)
+        row = self._row(request.user)
+        own = self.bundle.histories.select(np.array([] if row is None else [row], dtype=np.int64))
+        found = self._recent.of(request.user, since=int(own.time[-1]) if len(own) else 0)
+        own = own.last(0) if found.is_forgotten else own
+        ids = self.bundle.catalogue.ids([event.item for event in found.events]).tolist()
+        past = continued(own, found.events, ids)
+        why: Fallback | None = None
+        if not past.items:
+            why = "unknown-items" if found.events else "unknown-user" if row is None else "empty-history"
+        return Past(past.items, past.times, past.baskets, why, past.recent, found.notice)
+
+    def _row(self, user: str) -> int | None:
+        """The bundle's row of a user; where keys are hashed, a bundle may have learned from either form."""
+        row = self._row_of.get(user)
+        return self._row_of.get(self._recent.stored(user)) if row is None else row
 
     def _sent(self, request: RecommendRequest) -> Past:
         keys = request.history or []
@@ -167,7 +183,7 @@ class Answerer:
             items=self.lister.lines(items, scores, history=query.past.items, why=why),
             lineage=self.lineage,
             ignored=query.ignored,
-            notice=notice_of(query.past.fallback, len(items), query.k),
+            notice=notice_of(query.past.fallback, len(items), query.k, query.past.notice),
             fallback=query.past.fallback,
             catalogue=self.version,
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.interactions import Ints
 from models.recommender import Mask
+from serving.answers.recent import RecentEvent
 from serving.door.schemas import Fallback
 
 if TYPE_CHECKING:
@@ -64,12 +65,16 @@ class Past:
         times: Unix seconds, parallel to `items`.
         baskets: ordinals, parallel to `items`, not decreasing.
         fallback: why there is nothing, None where there is something.
+        recent: events since the bundle was made with which it ends.
+        notice: why newer events are missing, None where none are.
     """
 
     items: Sequence[int] = ()
     times: Sequence[int] = ()
     baskets: Sequence[int] = ()
     fallback: Fallback | None = None
+    recent: tuple[RecentEvent, ...] = ()
+    notice: str | None = None
 
     @property
     def ids(self) -> Ints:
@@ -105,8 +110,8 @@ class Query:
         return self.k if not self.diversity else max(50, 5 * self.k)
 
 
-def notice_of(fallback: Fallback | None, n_listed: int, k: int) -> str | None:
-    """What the caller should know about an answer, None for nothing."""
+def notice_of(fallback: Fallback | None, n_listed: int, k: int, of_past: str | None = None) -> str | None:
+    """What the caller should know about an answer, None for nothing; `of_past` is said first."""
     said = None if fallback is None else NOTICES[fallback]
     short = f"only {n_listed} of {k} items: no others are allowed" if n_listed < k else None
-    return "; ".join(part for part in (said, short) if part) or None
+    return "; ".join(part for part in (of_past, said, short) if part) or None

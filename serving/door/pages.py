@@ -13,7 +13,8 @@ from starlette.staticfiles import StaticFiles
 from serving.catalogue.routes import catalogue_routes
 from serving.door.item_routes import item_routes
 from serving.door.schemas import RecommendRequest, RevertRequest
-from serving.door.wire import Refusal, read, refuse
+from serving.door.wire import Refusal, not_json, read, refuse
+from serving.events.routes import event_routes
 
 if TYPE_CHECKING:
     from serving.answers.answerer import Answerer
@@ -25,7 +26,7 @@ N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The routes; `state` gets answerer, champion, live, metrics and trial from who loads the models.
+    """The routes; `state` gets answerer, champion, live, metrics, trial and feedback from the service.
 
     The answerer's `current` is asked anew each time.
     """
@@ -40,9 +41,10 @@ def pages() -> Starlette:
             Route("/trial/compare", _compare, methods=["POST"]),
             *item_routes(),
             *catalogue_routes(),
+            *event_routes(),
         ]
     )
-    app.state.trial = None
+    app.state.trial = app.state.feedback = None
     return app
 
 
@@ -57,9 +59,9 @@ def _info(request: Request) -> Response:
 
 
 async def _revert(request: Request) -> Response:
-    """Give the challenger up by hand. Only JSON: a web page of another site cannot send that unasked."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        return refuse(Refusal(415, "a revert must be JSON: send content-type: application/json."))
+    """Give the challenger up by hand."""
+    if (refusal := not_json(request, "a revert")) is not None:
+        return refuse(refusal)
     asked = await read(request, RevertRequest)
     if isinstance(asked.body, Refusal):
         return refuse(asked.body)

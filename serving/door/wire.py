@@ -78,6 +78,13 @@ async def read_bytes(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes
     return bytes(body)
 
 
+def not_json(request: Request, what: str) -> Refusal | None:
+    """Why `what`, which changes something, is refused: a page of another site can send what is not JSON."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+        return None
+    return Refusal(415, f"{what} must be JSON: send content-type: application/json.")
+
+
 def reply(answer: Wire) -> Response:
     """An answer as JSON."""
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -12,6 +12,7 @@ from serving.trial.config import ArmName
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
+    from serving.answers.recent import RecentEvent
     from serving.trial.record import TrialRecord
 
 
@@ -24,12 +25,14 @@ class Answered:
         response: as it goes.
         query: what the request came to.
         note: what the answer log keeps about the trial, None outside one.
+        recent: events since the bundle was made that the answer rests on.
     """
 
     request: RecommendRequest
     response: RecommendResponse
     query: "Query"
     note: dict[str, Any] | None = None
+    recent: "tuple[RecentEvent, ...]" = ()
 
 
 class Served(Protocol):
@@ -87,7 +90,7 @@ class Arm:
         query = self.answerer.translate(request)
         response = await self._answer(query, timeout_ms or self.patience_ms)
         latency_ms = (time.perf_counter() - start) * 1000
-        return Answered(request, response, query), latency_ms
+        return Answered(request, response, query, recent=query.past.recent), latency_ms
 
     async def _answer(self, query: "Query", timeout_ms: float | None) -> RecommendResponse:
         try:

@@ -22,7 +22,7 @@ Encore = Callable[..., "subprocess.Popen[str]"]
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
     """What a shell would have whose only setting is ENCORE_HOME."""
-    places = ("PREFECT_HOME", "BENTOML_HOME", "ENCORE_HOME")
+    places = ("PREFECT_HOME", "BENTOML_HOME", "ENCORE_EVENTS", "ENCORE_HOME")
     plain = {name: value for name, value in os.environ.items() if name not in places}
     return {**plain, "ENCORE_HOME": str(home), "COLUMNS": "100", **more}
 

@@ -7,6 +7,7 @@ from flows.environment import Home
 def test_switches_are_defaults_and_never_override(monkeypatch, tmp_path):
     monkeypatch.setenv("DO_NOT_TRACK", "0")
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.delenv("ENCORE_EVENTS", raising=False)
     monkeypatch.setenv("ENCORE_HOME", "elsewhere")
     environment.prepare(tmp_path)
     import os
@@ -14,6 +15,7 @@ def test_switches_are_defaults_and_never_override(monkeypatch, tmp_path):
     assert os.environ["DO_NOT_TRACK"] == "0"
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert environment.home() == Home(tmp_path)
+    assert os.environ["ENCORE_EVENTS"] == f"{tmp_path}/events.db"
 
 
 def test_stores_are_below_the_home_unless_an_address_is_given(monkeypatch, tmp_path):
@@ -22,7 +24,9 @@ def test_stores_are_below_the_home_unless_an_address_is_given(monkeypatch, tmp_p
         monkeypatch.delenv(name, raising=False)
     assert home.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
     assert home.studies_url is None
+    monkeypatch.delenv("ENCORE_EVENTS", raising=False)
     assert home.ledger_url == f"sqlite:///{tmp_path}/ledger.db"
+    assert home.events == f"{tmp_path}/events.db"
     monkeypatch.setenv("ENCORE_LEDGER_URL", "postgresql://db/encore")
     assert home.ledger_url == "postgresql://db/encore"
 

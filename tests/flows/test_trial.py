@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from data.catalogue import Catalogue
+from data.event_store import UserKeys
 from data.interactions import Interactions
 from data.snapshot import Snapshot, write_snapshot
 from data.tables import Tables
@@ -99,6 +100,25 @@ def test_hit_rates_of_a_canary_are_those_that_were_planted(home: Home) -> None:
     assert (ours.p50_ms, theirs.p50_ms) == (10, 30)
     assert theirs.p99_ms == pytest.approx(1000 - 0.19 * 970)  # the 18.81st of 20, from 30 to 1000
     assert (answers.n_one_arm, found.overlap) == (1, None)
+
+
+def test_users_that_the_log_has_hashed_are_found_in_plain_data(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = UserKeys("a secret of some length")
+    keep(
+        home,
+        [line(number, "canary", users.stored(f"a{number}"), "ab") for number in range(20)]
+        + [
+            line(30 + number, "canary", users.stored(f"b{number}"), "cd", arm="challenger")
+            for number in range(20)
+        ],
+    )
+    bought = {"a0": "a", "b0": "c", "b1": "d"}  # 1 of 20 hit, and 2 of 20
+    assert judged(home, bought)[1].verdict.champion.mean == 0
+    monkeypatch.setenv("ENCORE_USER_SALT", "a secret of some length")
+    verdict = judged(home, bought)[1].verdict
+    assert (verdict.champion.mean, verdict.challenger.mean) == (1 / 20, 2 / 20)
 
 
 def test_a_challenger_whose_users_stay_away_is_worse(home: Home) -> None:

@@ -63,7 +63,7 @@ BLOCKER = """
 import sys
 from importlib.machinery import PathFinder
 ABOVE = {"flows", "validation", "prefect", "mlflow", "optuna", "typer", "pandas", "great_expectations",
-         "sqlalchemy", "transformers"}
+         "psycopg", "sqlalchemy", "transformers"}
 class Installed(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):

@@ -11,6 +11,12 @@ ADAPTER = TypeAdapter(SourceConfig)
 
 EXAMPLES = {
     "complete-journey": 'kind = "complete-journey"',
+    "events": """
+        kind = "events"
+        kinds = ["purchase", "cart"]
+        [base]
+        kind = "synthetic"
+    """,
     "files": """
         kind = "files"
         interactions = "events.csv"
@@ -54,6 +60,9 @@ def test_a_mapping_keeps_the_defaults_of_what_it_does_not_name():
         ('kind = "parquet"', "does not match any of the expected tags"),
         ('kind = "synthetic"\nn_user = 10', "Extra inputs are not permitted"),
         ('kind = "recbole"\npath = "x"\n[columns]\nuser = "u"', "Extra inputs are not permitted"),
+        ('kind = "events"\nkinds = []\n[base]\nkind = "synthetic"', "at least 1 item"),
+        ('kind = "events"\n[base]\nkind = "events"\n[base.base]\nkind = "synthetic"', "expected tags"),
+        ('kind = "events"', "Field required"),
         ('kind = "sql"\ninteractions = "a"\nitems = "b"', "needs either url or url_env"),
     ],
 )
