@@ -135,7 +135,7 @@ def all_of(kinds: Sequence[str]) -> str:
 def _there(session: Session, keys: set[str]) -> dict[str, Event]:
     """Events that have one of these keys, by key."""
     query = f"SELECT {_COLUMNS} FROM events WHERE event_key IN ({{marks}})"
-    return {row[0]: Event(*row[:7], bool(row[7])) for row in _rows_of(session, query, keys)}
+    return {row[0]: _event(*row) for row in _rows_of(session, query, keys)}
 
 
 def _gone(session: Session, bodies: Sequence[Sequence[Event]]) -> dict[str, int]:
@@ -182,6 +182,19 @@ def _rows_of(session: Session, query: str, values: Iterable[str]) -> Iterator[tu
     left = iter(values)
     while some := tuple(islice(left, ASKED_AT_ONCE)):
         yield from session.rows(query.format(marks=_marks(len(some))), some)
+
+
+def _event(
+    key: str,
+    user: str,
+    item: str,
+    timestamp: int,
+    kind: str,
+    basket: str | None,
+    answer: str | None,
+    is_timed: int,
+) -> Event:
+    return Event(key, user, item, timestamp, kind, basket, answer, bool(is_timed))
 
 
 def _row(event: Event) -> tuple[object, ...]:

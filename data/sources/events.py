@@ -11,9 +11,10 @@ import os
 import polars as pl
 
 from data.errors import DataError
-from data.event_store import Address, EventStore, UserKeys, open_store, parse
-from data.event_store.event import StoreError
-from data.event_store.users import forgotten_name
+from data.event_store import open_store
+from data.event_store.address import Address, parse
+from data.event_store.event import EventStore, StoreError
+from data.event_store.users import UserKeys, forgotten_name
 from data.sources.config import EventsConfig
 from data.tables import EVENT_SCHEMA, Tables
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from data.catalogue import Catalogue
-from data.event_store import UserKeys
+from data.event_store.users import UserKeys
 from data.interactions import Interactions
 from data.snapshot import Snapshot, write_snapshot
 from data.tables import Tables

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from data.event_store import EventStore, UserKeys, open_store
+from data.event_store import open_store
+from data.event_store.event import EventStore
+from data.event_store.users import UserKeys
 
 Open = Callable[..., EventStore]
 

@@ -7,8 +7,9 @@ import time
 import psycopg
 import pytest
 
-from data.event_store import UserKeys, open_store
+from data.event_store import open_store
 from data.event_store.event import Added, Event, StoreError
+from data.event_store.users import UserKeys
 
 PASSWORD = "s3cret"  # the start of the one in tests/conftest.py
 NOWHERE = "postgresql://shop:s3cret%2Fword@127.0.0.1:1/db"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data.event_store import UserKeys, open_store
+from data.event_store import open_store
 from data.event_store.event import Event, StoreError
 from data.event_store.sqlite import SqliteStore
+from data.event_store.users import UserKeys
 
 
 @pytest.fixture

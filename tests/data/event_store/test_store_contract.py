@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from data.event_store import EventStore
-from data.event_store.event import Added, Clash, Event
+from data.event_store.event import Added, Clash, Event, EventStore
 from data.event_store.users import forgotten_name
 
 Open = Callable[..., EventStore]

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from data.errors import DataError
-from data.event_store import UserKeys, open_store
+from data.event_store import open_store
 from data.event_store.event import Event
+from data.event_store.users import UserKeys
 from data.snapshot import write_snapshot
 from data.sources import load
 from data.sources.config import EventsConfig, FilesConfig

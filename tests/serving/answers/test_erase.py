@@ -15,7 +15,7 @@ SALT = "a secret of some length"
 
 
 def keep(log: AnswerLog, user: str | None, item: str = "a") -> str:
-    items = [RecommendedItem(item=item, title="A", score=0.5, rank=0)]
+    items = [RecommendedItem(item=item, title="A", score=0.5, rank=0, source="counts")]
     response = RecommendResponse(items=items, lineage=LINEAGE, ignored=[], notice=None)
     request = RecommendRequest(history=["ann"]) if user is None else RecommendRequest(user=user)
     kept = log.note(request, response)
