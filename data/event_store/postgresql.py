@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 0.25
 REST_SECONDS, MAX_REST_SECONDS = 1.0, 30.0
 ATTEMPTS = 5
 CHUNK = 50_000
+ROWS_AT_ONCE = 1_000  # eight values each; a statement may have 65,535
 
 Result = TypeVar("Result")
 
@@ -197,6 +198,16 @@ class _Session:
         with self._connection.cursor() as cursor:
             cursor.executemany(_marked(statement), rows)
             return cursor.rowcount
+
+    def insert(self, statement: str, rows: Sequence[Sequence[object]]) -> int:
+        """Many rows a statement: each statement would be a message of its own."""
+        n_inserted = 0
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[start : start + ROWS_AT_ONCE]
+            marks = ", ".join([tables.row_of_marks(len(some[0]))] * len(some))
+            values = [value for row in some for value in row]
+            n_inserted += self._connection.execute(_marked(statement.format(rows=marks)), values).rowcount
+        return n_inserted
 
 
 def _marked(statement: str) -> bytes:

@@ -127,3 +127,6 @@ class _Session:
 
     def run(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
         return self._connection.executemany(statement, rows).rowcount
+
+    def insert(self, statement: str, rows: Sequence[Sequence[object]]) -> int:
+        return self.run(statement.format(rows=tables.row_of_marks(len(rows[0]))), rows)

@@ -13,9 +13,7 @@ from data.event_store.users import SALT_VARIABLE, UserKeys, forgotten_name
 FORMAT_VERSION = "1"
 ASKED_AT_ONCE = 1_000
 _COLUMNS = "event_key, user_key, item_key, timestamp, kind, basket_key, answer, is_timed"
-_INSERT = (
-    f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_key) DO NOTHING"
-)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES {{rows}} ON CONFLICT (event_key) DO NOTHING"
 _NEWEST = """
 SELECT item_key, timestamp, basket_key, seq FROM (
   SELECT item_key, timestamp, basket_key, seq FROM events
@@ -38,6 +36,10 @@ class Session(Protocol):
 
     def run(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement for each row of values; the number of rows it touched in all."""
+        ...
+
+    def insert(self, statement: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run a statement whose `{rows}` stands for rows of values, all equally long; likewise."""
         ...
 
 
@@ -91,7 +93,7 @@ def add(session: Session, bodies: Sequence[Sequence[Event]]) -> list[Added | Cla
     gone = _gone(session, bodies)
     done = [_decide(body, there, gone) for body in bodies]
     new = [event for each in done if isinstance(each, Added) for event in each.new]
-    if new and session.run(_INSERT, map(_row, new)) != len(new):
+    if new and session.insert(_INSERT, [_row(event) for event in new]) != len(new):
         raise Raced
     return done
 
@@ -208,6 +210,11 @@ def _row(event: Event) -> tuple[object, ...]:
         event.answer,
         int(event.is_timed),
     )
+
+
+def row_of_marks(n: int) -> str:
+    """`(?, ?)` for two values."""
+    return f"({_marks(n)})"
 
 
 def _marks(n: int) -> str:

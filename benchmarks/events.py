@@ -1,0 +1,220 @@
+"""Events: acknowledged feedback a second beside what the disk can sync, and what a look-up costs.
+
+python -m benchmarks.events [--postgres URL]
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.timing import RESULTS, machine, write
+from data.catalogue import Catalogue
+from data.event_store import open_store
+from data.event_store.event import Event, EventStore
+from data.event_store.users import UserKeys
+from data.interactions import Interactions
+from models.baselines.popularity import Popularity, PopularityConfig
+from models.bundle import Bundle, save
+
+CLIENTS = (1, 8, 64)
+BATCH = 64
+STORED, USERS, LOOK_UPS = 1_000_000, 20_000, 2_000
+KINDS = ("purchase",)
+RECORD = b"x" * 200  # about the size of an event in the file
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the table.
+
+    Attributes:
+        what: what was done.
+        store: "disk", "sqlite" or "postgresql".
+        at_once: events of a transaction, or clients.
+        p50_ms, p99_ms: of a call.
+        per_second: events that were on disk in a second.
+    """
+
+    what: str
+    store: str
+    at_once: int
+    p50_ms: float
+    p99_ms: float
+    per_second: float
+
+    def __str__(self) -> str:
+        """A line of the printed table."""
+        return (
+            f"{self.what:<22}{self.store:<12}{self.at_once:>8}{self.p50_ms:>10.3f}{self.p99_ms:>10.3f}"
+            f"{self.per_second:>12.0f}"
+        )
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=4_000, help="told over HTTP per number of clients")
+    parser.add_argument("--stored", type=int, default=STORED, help="events in the store for the look-ups")
+    parser.add_argument("--postgres", help="URL of an empty database; leave fsync on")
+    parser.add_argument("--out", type=Path, default=RESULTS / "events.json")
+    given = parser.parse_args()
+    lines: list[Line] = []
+    print(f"{'':<22}{'':<12}{'at once':>8}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>12}")
+    with tempfile.TemporaryDirectory(prefix="encore-events-", dir=Path.cwd()) as scratch:
+        folder = Path(scratch)
+        for line in measured(folder, given.postgres, given.events, given.stored):
+            lines.append(line)
+            print(line, flush=True)
+    report = {
+        "command": f"python -m benchmarks.events --events {given.events} --stored {given.stored}"
+        + (" --postgres URL" if given.postgres else ""),
+        "machine": machine(),
+        "lines": [asdict(line) for line in lines],
+    }
+    write(report, given.out)
+
+
+def measured(folder: Path, postgres: str | None, n_events: int, n_stored: int) -> Iterator[Line]:
+    """All lines, the floors first."""
+    yield synced(folder / "one", 1)
+    yield synced(folder / "many", BATCH)
+    addresses = {"sqlite": str(folder / "events.db")} | ({"postgresql": postgres} if postgres else {})
+    for name, address in addresses.items():
+        store = open_store(address, UserKeys())
+        yield added(store, name, 1, 500)
+        yield added(store, name, BATCH, 200)
+        store.close()
+        with served(folder, address) as url:
+            for n_clients in CLIENTS:
+                yield told(url, name, n_clients, n_events)
+            yield told(url, name, 8, BATCH * n_events, of_body=BATCH)
+    for name, address in addresses.items():
+        yield looked_up(open_store(address, UserKeys()), name, n_stored)
+
+
+def synced(file: Path, at_once: int, n_calls: int = 300) -> Line:
+    """The floor: append `at_once` records to a file and wait for the disk."""
+    with file.open("wb", buffering=0) as out:
+
+        def call(_: int) -> None:
+            out.write(RECORD * at_once)
+            os.fdatasync(out.fileno())
+
+        return line_of("append and fdatasync", "disk", at_once, [timed(call, n) for n in range(n_calls)])
+
+
+def added(store: EventStore, name: str, at_once: int, n_calls: int) -> Line:
+    """Transactions of the store itself, one after the other."""
+
+    def call(number: int) -> None:
+        store.add([[event(f"add-{at_once}-{number}-{each}", each) for each in range(at_once)]])
+
+    return line_of("store alone", name, at_once, [timed(call, n) for n in range(n_calls)])
+
+
+def told(url: str, name: str, n_clients: int, n_events: int, *, of_body: int = 1) -> Line:
+    """Clients with a connection each, kept alive, that tell the next events once some are acknowledged.
+
+    Raises:
+        RuntimeError: an answer was not 200.
+    """
+    from serving.probe import Client
+
+    bodies = [
+        body([f"told-{n_clients}-{n_events}-{start + each}" for each in range(of_body)])
+        for start in range(0, n_events, of_body)
+    ]
+
+    def tell(mine: Sequence[bytes]) -> list[float]:
+        client, seconds = Client(url), []
+        for each in mine:
+            start = time.perf_counter()
+            status, answer = client.post("/events", each)
+            seconds.append(time.perf_counter() - start)
+            if status != 200:
+                raise RuntimeError(f"every event must be acknowledged, but got {status} {answer[:200]!r}.")
+        client.close()
+        return seconds
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(n_clients) as pool:
+        parts = list(pool.map(tell, [bodies[client::n_clients] for client in range(n_clients)]))
+    per_second = n_events / (time.perf_counter() - start)
+    what = "POST /events" if of_body == 1 else f"POST /events of {of_body}"
+    return line_of(what, name, n_clients, [s for part in parts for s in part], per_second)
+
+
+def looked_up(store: EventStore, name: str, n_stored: int) -> Line:
+    """Look-ups of random users in a store of `n_stored` events; a second has so many of them."""
+    rng = np.random.default_rng(0)
+    users = rng.integers(0, USERS, n_stored)
+    for start in range(0, n_stored, 10_000):
+        chunk = users[start : start + 10_000].tolist()
+        store.add([[event(f"s{start + row}", user, start + row) for row, user in enumerate(chunk)]])
+
+    def call(_: int) -> None:
+        store.of_user(f"user-{rng.integers(0, USERS)}", kinds=KINDS, since=0, limit=200)
+
+    for warm in range(100):
+        call(warm)
+    seconds = [timed(call, number) for number in range(LOOK_UPS)]
+    store.close()
+    return line_of("look-up of a user", name, n_stored, seconds)
+
+
+@contextmanager
+def served(folder: Path, address: str) -> Iterator[str]:
+    """The service, with a model that costs nothing."""
+    from serving.process import running
+
+    model = Popularity(PopularityConfig(), np.array([3, 2, 1], dtype=np.float32))
+    catalogue = Catalogue(pl.DataFrame({"item_key": ["a", "b", "c"]}))
+    save(Bundle(model, catalogue, [], Interactions.from_histories([]), {}), folder / "bundle")
+    with running(folder / "bundle", log=folder / "service.log", events=address) as url:
+        told(url, "", max(CLIENTS), 2 * max(CLIENTS))  # connections and caches
+        yield url
+
+
+def event(key: str, user: int, timestamp: int = 0) -> Event:
+    """An event on one of three items."""
+    return Event(key, f"user-{user}", "abc"[user % 3], timestamp, "purchase")
+
+
+def body(keys: list[str]) -> bytes:
+    """Events over HTTP."""
+    events = [
+        {"event_key": key, "user": f"user-{number}", "item": "abc"[number % 3], "kind": "purchase"}
+        for number, key in enumerate(keys)
+    ]
+    return json.dumps({"events": events}).encode()
+
+
+def timed(call: Callable[[int], None], number: int) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    call(number)
+    return time.perf_counter() - start
+
+
+def line_of(
+    what: str, store: str, at_once: int, seconds: Sequence[float], per_second: float | None = None
+) -> Line:
+    """A row from the seconds of calls that came one after the other, or with a rate of their own."""
+    p50, p99 = (float(np.percentile(seconds, q)) * 1000 for q in (50, 99))
+    n_events = 1 if what.startswith("look-up") else at_once
+    rate = n_events * len(seconds) / sum(seconds) if per_second is None else per_second
+    return Line(what, store, at_once, round(p50, 4), round(p99, 4), round(rate, 1))
+
+
+if __name__ == "__main__":
+    main()
