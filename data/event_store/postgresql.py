@@ -22,7 +22,7 @@ from data.event_store.users import UserKeys
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
-WRITE_SECONDS = 20
+WRITE_SECONDS = 10
 PATIENCE_SECONDS = 0.25
 REST_SECONDS, MAX_REST_SECONDS = 1.0, 30.0
 ATTEMPTS = 5

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.event_store.address import EVENTS_VARIABLE
+from serving.door.schemas import Wire
 from serving.door.wire import Refusal, not_json, read, refuse, reply
 from serving.events.schemas import EventsRequest
 
@@ -29,21 +30,25 @@ def event_routes() -> list[Route]:
 
 
 async def _add(request: Request) -> Response:
-    if (refusal := not_json(request, "a body of events")) is not None:
-        return refuse(refusal)
     feedback: Feedback | None = request.app.state.feedback
+    if (refusal := not_json(request, "a body of events")) is not None:
+        return _answered(request, refusal)
     if feedback is None:
-        return refuse(NOT_KEPT)
-    asked = await read(request, EventsRequest)
-    if isinstance(asked.body, Refusal):
-        return refuse(asked.body)
-    done = await feedback.add(asked.body)
-    return refuse(done) if isinstance(done, Refusal) else reply(done)
+        return _answered(request, NOT_KEPT)
+    body = (await read(request, EventsRequest)).body
+    return _answered(request, body if isinstance(body, Refusal) else await feedback.add(body))
 
 
 async def _forget(request: Request) -> Response:
     feedback: Feedback | None = request.app.state.feedback
     if feedback is None:
-        return refuse(NOT_KEPT)
-    done = await feedback.forget(request.path_params["user"])
-    return refuse(done) if isinstance(done, Refusal) else reply(done)
+        return _answered(request, NOT_KEPT)
+    return _answered(request, await feedback.forget(request.path_params["user"]))
+
+
+def _answered(request: Request, done: Wire | Refusal) -> Response:
+    """What was done, or why not; the latter is counted."""
+    if isinstance(done, Refusal):
+        request.app.state.metrics.refused(done.status)
+        return refuse(done)
+    return reply(done)

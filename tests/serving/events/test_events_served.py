@@ -3,11 +3,13 @@
 import json
 import re
 import sqlite3
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from serving.bento import BentoInfo
@@ -183,3 +185,41 @@ def test_without_a_store_feedback_says_what_to_set(url: str) -> None:
         status, answer = call(url, method, path, {} if method == "POST" else None)
         assert status == 404
         assert "set ENCORE_EVENTS to the path of a SQLite file or a postgresql:// URL" in answer["error"]
+
+
+def test_a_real_postgresql_server_that_goes_away_and_comes_back(
+    bundle_folder: Path, tmp_path: Path, postgres: str
+) -> None:
+    plain = postgres.replace("+psycopg", "")
+    log = tmp_path / "log"
+    with (
+        psycopg.connect(plain, autocommit=True) as admin,
+        running(bundle_folder, log=log, events=postgres) as url,
+    ):
+        assert tell(url, "bob-1", user="bob", item="11")[1]["new"] == 1
+        assert tell(url, "bob-1", user="bob", item="11")[1]["known"] == 1
+        assert listed(url, "bob") == ["10", "13", "14"]
+        admin.execute("ALTER USER shop PASSWORD 'another'")  # who connects from now on is refused
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'encore-events'"
+        )
+        status, answer = tell(url, "bob-2", user="bob", item="13")
+        assert status == 503
+        assert "send it again later" in answer["error"]
+        answer = recommend(url, user="bob", k=5, exclude_seen=True)[1]
+        assert [line["item"] for line in answer["items"]] == ["10", "11", "13", "14"]
+        assert answer["notice"].startswith("the newest events of this user could not be read")
+        admin.execute("ALTER USER shop PASSWORD 's3cret/word'")
+        deadline = time.monotonic() + 40
+        while tell(url, "bob-2", user="bob", item="13")[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        while listed(url, "bob") != ["10", "14"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert call(url, "DELETE", "/users/bob")[1]["events"] == 2
+    assert "s3cret" not in log.read_text()
+
+
+def listed(url: str, user: str) -> list[str]:
+    return [line["item"] for line in recommend(url, user=user, k=5, exclude_seen=True)[1]["items"]]
