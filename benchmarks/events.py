@@ -131,7 +131,7 @@ def told(url: str, name: str, n_clients: int, n_events: int, *, of_body: int = 1
     from serving.probe import Client
 
     bodies = [
-        body([f"told-{n_clients}-{n_events}-{start + each}" for each in range(of_body)])
+        body(f"told-{n_clients}-{n_events}", range(start, start + of_body))
         for start in range(0, n_events, of_body)
     ]
 
@@ -190,11 +190,11 @@ def event(key: str, user: int, timestamp: int = 0) -> Event:
     return Event(key, f"user-{user}", "abc"[user % 3], timestamp, "purchase")
 
 
-def body(keys: list[str]) -> bytes:
-    """Events over HTTP."""
+def body(name: str, numbers: range) -> bytes:
+    """Events over HTTP, each of another user."""
     events = [
-        {"event_key": key, "user": f"user-{number}", "item": "abc"[number % 3], "kind": "purchase"}
-        for number, key in enumerate(keys)
+        {"event_key": f"{name}-{n}", "user": f"user-{n}", "item": "abc"[n % 3], "kind": "purchase"}
+        for n in numbers
     ]
     return json.dumps({"events": events}).encode()
 
