@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 0.25
 REST_SECONDS, MAX_REST_SECONDS = 1.0, 30.0
 ATTEMPTS = 5
 CHUNK = 50_000
+SEQ = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
 ROWS_AT_ONCE = 1_000  # eight values each; a statement may have 65,535
 
 Result = TypeVar("Result")
@@ -104,7 +105,7 @@ class PostgresStore:
     def _prepare(self, session: tables.Session) -> None:
         if self._create:
             session.rows("SELECT pg_advisory_xact_lock(4005)")  # two services that start make tables once
-            for statement in tables.schema("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"):
+            for statement in tables.schema(SEQ, "user_key, timestamp"):
                 session.run(statement, [()])
             tables.begin(session, self._users)
         tables.check(session, self._users, self.name)

@@ -18,6 +18,7 @@ from data.event_store.users import UserKeys
 
 BUSY_SECONDS = 2.0
 CHUNK = 50_000
+COVERING = "user_key, timestamp, seq, kind, item_key, basket_key"  # a look-up reads neighbours in one place
 
 
 class SqliteStore:
@@ -44,7 +45,7 @@ class SqliteStore:
         self._writer, self._reader = self._connect(path), self._connect(path)
         with self._transaction() as session:
             if create:
-                for statement in tables.schema("INTEGER PRIMARY KEY AUTOINCREMENT"):
+                for statement in tables.schema("INTEGER PRIMARY KEY AUTOINCREMENT", COVERING):
                     session.run(statement, [()])
                 tables.begin(session, users)
             tables.check(session, users, self.name)

@@ -43,13 +43,18 @@ class Session(Protocol):
         ...
 
 
-def schema(seq: str) -> tuple[str, ...]:
-    """Statements that make what is missing; `seq` is the driver's type of a number that grows."""
+def schema(seq: str, looked_up: str) -> tuple[str, ...]:
+    """Statements that make what is missing.
+
+    Args:
+        seq: the driver's type of a number that grows.
+        looked_up: columns of the index that finds a user's newest events.
+    """
     return (
         f"CREATE TABLE IF NOT EXISTS events (seq {seq}, event_key TEXT NOT NULL UNIQUE, "
         "user_key TEXT NOT NULL, item_key TEXT NOT NULL, timestamp BIGINT NOT NULL, kind TEXT NOT NULL, "
         "basket_key TEXT, answer TEXT, is_timed INTEGER NOT NULL)",
-        "CREATE INDEX IF NOT EXISTS events_by_user ON events (user_key, timestamp)",
+        f"CREATE INDEX IF NOT EXISTS events_by_user ON events ({looked_up})",
         "CREATE TABLE IF NOT EXISTS forgotten (name TEXT PRIMARY KEY, forgotten_at BIGINT NOT NULL)",
         "CREATE TABLE IF NOT EXISTS event_store (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     )
