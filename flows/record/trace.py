@@ -71,10 +71,11 @@ class _AsItWas:
     """What was known of the user when the answer was made."""
 
     def __init__(self, line: dict[str, Any]) -> None:
-        self._events = tuple(RecentEvent(*row) for row in line.get("recent", ()))
+        events = tuple(RecentEvent(*row) for row in line.get("recent", ()))
+        self._recent = Recent(events, line.get("forgotten", False))
 
     def of(self, user: str, *, since: int) -> Recent:
-        return Recent(self._events)
+        return self._recent
 
     def stored(self, user: str) -> str:
         return user

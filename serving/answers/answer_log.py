@@ -10,7 +10,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from data.event_store.users import UserKeys
 from data.interactions import SECONDS_PER_DAY
 from serving.answers.erase import erase
-from serving.answers.recent import RecentEvent
+from serving.answers.recent import Recent
 from serving.door.schemas import RecommendRequest, RecommendResponse
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class AnswerLog:
         request: RecommendRequest,
         response: RecommendResponse,
         trial: dict[str, Any] | None = None,
-        recent: Sequence[RecentEvent] = (),
+        recent: Recent | None = None,
     ) -> RecommendResponse:
         """Keep a line; returns the response with the id that names it and begins with its day.
 
@@ -68,13 +68,13 @@ class AnswerLog:
             request: as it came.
             response: as it was made.
             trial: what is known of it in a trial, None outside one.
-            recent: events since the bundle was made that the answer rests on.
+            recent: what was known of the user beside the bundle, None for nothing.
         """
         now = time.time()
         name = f"{_day(now).replace('-', '')}-{uuid.uuid4().hex}"
         line = {"id": name, **_heading(now, response), "request": self._asked(request)}
         line |= _list(response) | ({} if trial is None else {"trial": trial})
-        line |= {"recent": [astuple(event) for event in recent]} if recent else {}
+        line |= {} if recent is None else _beside(recent)
         return response.model_copy(update={"id": name}) if self._kept("answers", line, now) else response
 
     def note_mirror(self, of: str, response: RecommendResponse, latency_ms: float) -> None:
@@ -220,6 +220,12 @@ def _delete(file: Path) -> None:
         logger.info("event=answers_deleted file=%s", file)
     except OSError as error:
         logger.error("event=answers_not_deleted file=%s reason=%s", file, error)
+
+
+def _beside(recent: Recent) -> dict[str, Any]:
+    """What `encore trace` needs to answer the same question in the same way."""
+    events = {"recent": [astuple(event) for event in recent.events]} if recent.events else {}
+    return events | ({"forgotten": True} if recent.is_forgotten else {})
 
 
 def _heading(now: float, response: RecommendResponse) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The offline half of parity uses this class too, so what is proven is what is ser
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 
@@ -155,7 +156,7 @@ class Answerer:
         why: Fallback | None = None
         if not past.items:
             why = "unknown-items" if found.events else "unknown-user" if row is None else "empty-history"
-        return Past(past.items, past.times, past.baskets, why, past.recent, found.notice)
+        return Past(past.items, past.times, past.baskets, why, replace(found, events=past.added))
 
     def _row(self, user: str) -> int | None:
         """The bundle's row of a user; where keys are hashed, a bundle may have learned from either form."""
@@ -183,7 +184,7 @@ class Answerer:
             items=self.lister.lines(items, scores, history=query.past.items, why=why),
             lineage=self.lineage,
             ignored=query.ignored,
-            notice=notice_of(query.past.fallback, len(items), query.k, query.past.notice),
+            notice=notice_of(query.past.fallback, len(items), query.k, query.past.recent.notice),
             fallback=query.past.fallback,
             catalogue=self.version,
         )

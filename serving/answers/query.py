@@ -8,7 +8,7 @@ import numpy as np
 
 from data.interactions import Ints
 from models.recommender import Mask
-from serving.answers.recent import RecentEvent
+from serving.answers.recent import NOTHING, Recent
 from serving.door.schemas import Fallback
 
 if TYPE_CHECKING:
@@ -65,16 +65,14 @@ class Past:
         times: Unix seconds, parallel to `items`.
         baskets: ordinals, parallel to `items`, not decreasing.
         fallback: why there is nothing, None where there is something.
-        recent: events since the bundle was made with which it ends.
-        notice: why newer events are missing, None where none are.
+        recent: what it rests on beside the bundle; its events are those with which it ends.
     """
 
     items: Sequence[int] = ()
     times: Sequence[int] = ()
     baskets: Sequence[int] = ()
     fallback: Fallback | None = None
-    recent: tuple[RecentEvent, ...] = ()
-    notice: str | None = None
+    recent: Recent = NOTHING
 
     @property
     def ids(self) -> Ints:

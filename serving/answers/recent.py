@@ -37,6 +37,9 @@ class Recent:
     notice: str | None = None
 
 
+NOTHING = Recent()
+
+
 class RecentEvents(Protocol):
     """Looks up users; answers at once, whatever happens."""
 
@@ -54,7 +57,7 @@ class NoRecentEvents:
 
     def of(self, user: str, *, since: int) -> Recent:
         """Nothing."""
-        return Recent()
+        return NOTHING
 
     def stored(self, user: str) -> str:
         """As it came."""
@@ -69,13 +72,13 @@ class Continued:
         items: dense ids, oldest first.
         times: Unix seconds, parallel to `items`, not decreasing.
         baskets: ordinals, parallel to `items`, not decreasing.
-        recent: the events that were added, in this order.
+        added: the events behind the bundle's, in this order.
     """
 
     items: list[int]
     times: list[int]
     baskets: list[int]
-    recent: tuple[RecentEvent, ...]
+    added: tuple[RecentEvent, ...]
 
 
 def continued(own: Interactions, events: Sequence[RecentEvent], ids: Sequence[int]) -> Continued:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from data.event_store.event import EventStore, StoreError
 from data.event_store.users import UserKeys
-from serving.answers.recent import Recent, RecentEvent
+from serving.answers.recent import NOTHING, Recent, RecentEvent
 from serving.events.metrics import EventMetrics
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class StoredEvents:
     def of(self, user: str, *, since: int) -> Recent:
         """The newest `N_NEWEST` events; none, and a notice, where the store cannot be read."""
         if self._store is None:
-            return Recent()
+            return NOTHING
         try:
             found = self._store.of_user(self.stored(user), kinds=self._kinds, since=since, limit=N_NEWEST)
         except StoreError as error:

@@ -4,7 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from serving.door.schemas import MAX_EVENTS, Key, Wire
+from serving.door.schemas import Key, Wire
+
+MAX_BODY_EVENTS = 1_000
+"""Reading more at once would keep other requests waiting."""
 
 
 def _writable(key: str) -> str:
@@ -38,7 +41,7 @@ class FeedbackEvent(Wire):
 class EventsRequest(Wire):
     """Events that are kept together or not at all; one may also be sent alone, without the list around it."""
 
-    events: list[FeedbackEvent] = Field(min_length=1, max_length=MAX_EVENTS)
+    events: list[FeedbackEvent] = Field(min_length=1, max_length=MAX_BODY_EVENTS)
 
     @model_validator(mode="before")
     @classmethod

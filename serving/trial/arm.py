@@ -12,7 +12,7 @@ from serving.trial.config import ArmName
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
-    from serving.answers.recent import RecentEvent
+    from serving.answers.recent import Recent
     from serving.trial.record import TrialRecord
 
 
@@ -25,14 +25,14 @@ class Answered:
         response: as it goes.
         query: what the request came to.
         note: what the answer log keeps about the trial, None outside one.
-        recent: events since the bundle was made that the answer rests on.
+        recent: what was known of the user beside the bundle, None for nothing.
     """
 
     request: RecommendRequest
     response: RecommendResponse
     query: "Query"
     note: dict[str, Any] | None = None
-    recent: "tuple[RecentEvent, ...]" = ()
+    recent: "Recent | None" = None
 
 
 class Served(Protocol):

@@ -6,6 +6,7 @@ import pytest
 
 from serving.answers import answer_log
 from serving.answers.answer_log import AnswerLog, day_in, find, first_day, lines
+from serving.answers.recent import Recent, RecentEvent
 from serving.door.schemas import Lineage, RecommendedItem, RecommendRequest, RecommendResponse
 from serving.settings import ANSWERS_DAYS_VARIABLE, answers_days
 
@@ -123,3 +124,19 @@ def test_days_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ANSWERS_DAYS_VARIABLE, "soon")
     with pytest.raises(ValueError, match="ENCORE_ANSWERS_DAYS must be a whole number of days, 1 or more"):
         answers_days()
+
+
+def test_a_line_has_what_was_known_beside_the_bundle(tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path)
+    items = [RecommendedItem(item="a", title="A", score=0.5, rank=0, source="counts")]
+    response = RecommendResponse(items=items, lineage=LINEAGE, ignored=[], notice=None)
+    known = [
+        None,
+        Recent(),
+        Recent((RecentEvent("b", 7, "o1"), RecentEvent("c", 8))),
+        Recent(is_forgotten=True),
+    ]
+    for recent in known:
+        log.note(RecommendRequest(user="ann"), response, recent=recent)
+    found = [(line.get("recent"), line.get("forgotten")) for line in lines(tmp_path, "answers")]
+    assert found == [(None, None), (None, None), ([["b", 7, "o1"], ["c", 8, None]], None), (None, True)]

@@ -30,13 +30,13 @@ def test_what_the_bundle_has_already_is_not_added_again() -> None:
     events = [event(8), event(9), event(9), event(9)]
     found = continued(OWN, events, [0, 4, 0, 3])
     assert found.items == [3, 4, 4, 0, 3]
-    assert found.recent == (events[2], events[3])
+    assert found.added == (events[2], events[3])
 
 
 def test_unknown_items_are_left_out() -> None:
     found = continued(NOTHING, [event(1, item="a"), event(2, item="b")], [-1, 7])
     assert (found.items, found.times, found.baskets) == ([7], [2], [0])
-    assert found.recent == (event(2, item="b"),)
+    assert found.added == (event(2, item="b"),)
 
 
 def test_baskets_that_overlap_stay_whole_and_times_never_go_back() -> None:
@@ -62,10 +62,10 @@ def test_a_continued_history_is_in_canonical_order(
     assert found.items[:n_own] == own.item.tolist()
     assert all(np.diff(found.times) >= 0)
     assert all(np.isin(np.diff(found.baskets), (0, 1)))
-    assert len(found.items) == len(found.times) == len(found.baskets) == n_own + len(found.recent)
+    assert len(found.items) == len(found.times) == len(found.baskets) == n_own + len(found.added)
     assert -1 not in found.items
     # asked again with what it rests on, it is the same
-    known = [(each.time, each.basket) for each in found.recent]
+    known = [(each.time, each.basket) for each in found.added]
     again = continued(own, [event(*each) for each in known], found.items[n_own:])
     assert (again.items, again.times, again.baskets) == (found.items, found.times, found.baskets)
 
