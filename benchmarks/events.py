@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 
 from benchmarks.timing import RESULTS, machine, write
 from data.catalogue import Catalogue
@@ -42,22 +43,42 @@ class Line:
         store: "disk", "sqlite" or "postgresql".
         at_once: events of a transaction, or clients.
         p50_ms, p99_ms: of a call.
-        per_second: events that were on disk in a second.
+        per_second: events that were on disk, or look-ups, in a second.
+        cpu_ms: processor time of the service for a call, PostgreSQL's not counted; None where there is none.
     """
 
     what: str
     store: str
     at_once: int
-    p50_ms: float
-    p99_ms: float
-    per_second: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    per_second: float = 0.0
+    cpu_ms: float | None = None
 
     def __str__(self) -> str:
         """A line of the printed table."""
         return (
             f"{self.what:<22}{self.store:<12}{self.at_once:>8}{self.p50_ms:>10.3f}{self.p99_ms:>10.3f}"
             f"{self.per_second:>12.0f}"
+            f"{'' if self.cpu_ms is None else format(self.cpu_ms, '10.3f')}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service.
+
+    Attributes:
+        url: its address.
+        processes: all of it.
+    """
+
+    url: str
+    processes: list[psutil.Process]
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used."""
+        return sum(each.cpu_times().user + each.cpu_times().system for each in self.processes)
 
 
 def main() -> None:
@@ -69,7 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "events.json")
     given = parser.parse_args()
     lines: list[Line] = []
-    print(f"{'':<22}{'':<12}{'at once':>8}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>12}")
+    print(f"{'':<22}{'':<12}{'at once':>8}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>12}{'cpu ms':>10}")
     with tempfile.TemporaryDirectory(prefix="encore-events-", dir=Path.cwd()) as scratch:
         folder = Path(scratch)
         for line in measured(folder, given.postgres, given.events, given.stored):
@@ -94,10 +115,11 @@ def measured(folder: Path, postgres: str | None, n_events: int, n_stored: int) -
         yield added(store, name, 1, 500)
         yield added(store, name, BATCH, 200)
         store.close()
-        with served(folder, address) as url:
+        with served(folder, address) as service:
+            yield refused(service, name, n_events)
             for n_clients in CLIENTS:
-                yield told(url, name, n_clients, n_events)
-            yield told(url, name, 8, BATCH * n_events, of_body=BATCH)
+                yield told(service, name, n_clients, n_events)
+            yield told(service, name, 8, BATCH * n_events, of_body=BATCH)
     for name, address in addresses.items():
         yield looked_up(open_store(address, UserKeys()), name, n_stored)
 
@@ -122,36 +144,49 @@ def added(store: EventStore, name: str, at_once: int, n_calls: int) -> Line:
     return line_of("store alone", name, at_once, [timed(call, n) for n in range(n_calls)])
 
 
-def told(url: str, name: str, n_clients: int, n_events: int, *, of_body: int = 1) -> Line:
-    """Clients with a connection each, kept alive, that tell the next events once some are acknowledged.
-
-    Raises:
-        RuntimeError: an answer was not 200.
-    """
-    from serving.probe import Client
-
+def told(service: Service, name: str, n_clients: int, n_events: int, *, of_body: int = 1) -> Line:
+    """Clients that tell the next events once some are acknowledged."""
     bodies = [
         body(f"told-{n_clients}-{n_events}", range(start, start + of_body))
         for start in range(0, n_events, of_body)
     ]
+    what = "POST /events" if of_body == 1 else f"POST /events of {of_body}"
+    return posted(service, bodies, Line(what, name, n_clients), expected=200, n_events=n_events)
 
-    def tell(mine: Sequence[bytes]) -> list[float]:
-        client, seconds = Client(url), []
+
+def refused(service: Service, name: str, n_calls: int) -> Line:
+    """The floor of HTTP: a body that is read and refused."""
+    return posted(
+        service, [b"{}"] * n_calls, Line("POST /events, refused", name, 1), expected=400, n_events=0
+    )
+
+
+def posted(service: Service, bodies: Sequence[bytes], line: Line, *, expected: int, n_events: int) -> Line:
+    """`line` with what it took to post `bodies` by clients with a connection each, kept alive.
+
+    Raises:
+        RuntimeError: an answer was another than expected.
+    """
+    from serving.probe import Client
+
+    def post(mine: Sequence[bytes]) -> list[float]:
+        client, seconds = Client(service.url), []
         for each in mine:
             start = time.perf_counter()
             status, answer = client.post("/events", each)
             seconds.append(time.perf_counter() - start)
-            if status != 200:
-                raise RuntimeError(f"every event must be acknowledged, but got {status} {answer[:200]!r}.")
+            if status != expected:
+                raise RuntimeError(f"each answer must be {expected}, but got {status} {answer[:200]!r}.")
         client.close()
         return seconds
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(n_clients) as pool:
-        parts = list(pool.map(tell, [bodies[client::n_clients] for client in range(n_clients)]))
+    start, spent = time.perf_counter(), service.cpu_seconds()
+    with ThreadPoolExecutor(line.at_once) as pool:
+        parts = list(pool.map(post, [bodies[client :: line.at_once] for client in range(line.at_once)]))
     per_second = n_events / (time.perf_counter() - start)
-    what = "POST /events" if of_body == 1 else f"POST /events of {of_body}"
-    return line_of(what, name, n_clients, [s for part in parts for s in part], per_second)
+    cpu_ms = round((service.cpu_seconds() - spent) * 1000 / len(bodies), 3)
+    seconds = [each for part in parts for each in part]
+    return replace(line_of(line.what, line.store, line.at_once, seconds, per_second), cpu_ms=cpu_ms)
 
 
 def looked_up(store: EventStore, name: str, n_stored: int) -> Line:
@@ -173,16 +208,18 @@ def looked_up(store: EventStore, name: str, n_stored: int) -> Line:
 
 
 @contextmanager
-def served(folder: Path, address: str) -> Iterator[str]:
+def served(folder: Path, address: str) -> Iterator[Service]:
     """The service, with a model that costs nothing."""
     from serving.process import running
 
     model = Popularity(PopularityConfig(), np.array([3, 2, 1], dtype=np.float32))
     catalogue = Catalogue(pl.DataFrame({"item_key": ["a", "b", "c"]}))
     save(Bundle(model, catalogue, [], Interactions.from_histories([]), {}), folder / "bundle")
+    before = set(psutil.Process().children(recursive=True))
     with running(folder / "bundle", log=folder / "service.log", events=address) as url:
-        told(url, "", max(CLIENTS), 2 * max(CLIENTS))  # connections and caches
-        yield url
+        service = Service(url, [*set(psutil.Process().children(recursive=True)) - before])
+        told(service, "", max(CLIENTS), 2 * max(CLIENTS))  # connections and caches
+        yield service
 
 
 def event(key: str, user: int, timestamp: int = 0) -> Event:

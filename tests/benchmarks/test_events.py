@@ -25,6 +25,7 @@ def test_feedback_is_measured_beside_the_disk(tmp_path: Path) -> None:
         ("append and fdatasync", 64),
         ("store alone", 1),
         ("store alone", 64),
+        ("POST /events, refused", 1),
         *(("POST /events", n_clients) for n_clients in (1, 8, 64)),
         ("POST /events of 64", 8),
         ("look-up of a user", 10_000),
