@@ -210,7 +210,7 @@ def _answer_log() -> AnswerLog | None:
     return AnswerLog(folder, answers_days(), answers_megabytes(), user_keys())
 
 
-def _challenger(recent: "RecentEvents") -> "tuple[Answerer | None, str | None]":
+def _challenger(recent: "RecentEvents | None") -> "tuple[Answerer | None, str | None]":
     """The challenger that the settings name, or why it could not be loaded, which costs no answer."""
     from serving.loading import load
 

@@ -54,7 +54,8 @@ class Answerer:
         self.availability = availability or Availability()
         self.version = version
         self._like = like
-        self._recent = recent or (NoRecentEvents() if like is None else like._recent)
+        inherited: RecentEvents = NoRecentEvents() if like is None else like._recent
+        self._recent: RecentEvents = recent or inherited
         origin = bundle.lineage
         self.lineage = Lineage(
             bento=bento,
