@@ -149,7 +149,7 @@ class RecommenderService:
         response = checked(request, answered.response, query.answerer, self.metrics, query.past.items)
         self.metrics.answered(request, response)
         if self.log is not None:
-            response = self.log.note(request, response, answered.note, answered.recent)
+            response = self.log.note(request, response, answered.note, query.past.recent)
         if self.feedback is not None:
             self.feedback.shown(request, response)
         if self.trial is not None and self.trial.is_running:

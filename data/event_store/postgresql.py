@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 0.25
 REST_SECONDS, MAX_REST_SECONDS = 1.0, 30.0
 ATTEMPTS = 5
 CHUNK = 50_000
+# Prepared while the table is empty, a look-up by keys would be planned to read all of it, and stay so.
+OPTIONS = f"-c synchronous_commit=on -c enable_seqscan=off -c statement_timeout={WRITE_SECONDS * 1000}"
 SEQ = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
 ROWS_AT_ONCE = 1_000  # eight values each; a statement may have 65,535
 
@@ -164,7 +166,7 @@ class _Line:
             self._address.url,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
-            options=f"-c synchronous_commit=on -c statement_timeout={WRITE_SECONDS * 1000}",
+            options=OPTIONS,
             application_name="encore-events",
             keepalives_idle=5,
             keepalives_interval=2,

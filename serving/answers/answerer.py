@@ -36,7 +36,7 @@ class Answerer:
         availability: items that are hidden or not in stock; None: what the catalogue says.
         version: of the live catalogue, 0 for the bundle's own.
         like: of the same bundle as it was loaded; what it counted and looked up about users is used again.
-        recent: what users did since the bundle was made; None where nobody tells, or as `like` has it.
+        recent: what users did since the bundle was made; None for what `like` has, or for nothing.
     """
 
     def __init__(
@@ -47,15 +47,13 @@ class Answerer:
         availability: Availability | None = None,
         version: int = 0,
         like: "Answerer | None" = None,
-        *,
         recent: RecentEvents | None = None,
     ) -> None:
         self.bundle = bundle
+        self._recent: RecentEvents = recent or (like._recent if like else NoRecentEvents())
         self.availability = availability or Availability()
         self.version = version
         self._like = like
-        inherited: RecentEvents = NoRecentEvents() if like is None else like._recent
-        self._recent: RecentEvents = recent or inherited
         origin = bundle.lineage
         self.lineage = Lineage(
             bento=bento,

@@ -62,7 +62,12 @@ class Events:
         return cls(store, StoredEvents(store, users, events_kinds(), metrics), metrics)
 
     def feedback(self, log: AnswerLog | None, served: "Served") -> Feedback | None:
-        """What takes events; None where none are kept. `served` says which items there are now."""
+        """What takes events; None where none are kept.
+
+        Args:
+            log: kept answers.
+            served: whose items are known.
+        """
         if self.store is None:
             return None
 

@@ -12,7 +12,6 @@ from serving.trial.config import ArmName
 if TYPE_CHECKING:  # the supervisor process imports this file too and needs no torch
     from serving.answers.answerer import Answerer
     from serving.answers.query import Query
-    from serving.answers.recent import Recent
     from serving.trial.record import TrialRecord
 
 
@@ -25,14 +24,12 @@ class Answered:
         response: as it goes.
         query: what the request came to.
         note: what the answer log keeps about the trial, None outside one.
-        recent: what was known of the user beside the bundle, None for nothing.
     """
 
     request: RecommendRequest
     response: RecommendResponse
     query: "Query"
     note: dict[str, Any] | None = None
-    recent: "Recent | None" = None
 
 
 class Served(Protocol):
@@ -90,7 +87,7 @@ class Arm:
         query = self.answerer.translate(request)
         response = await self._answer(query, timeout_ms or self.patience_ms)
         latency_ms = (time.perf_counter() - start) * 1000
-        return Answered(request, response, query, recent=query.past.recent), latency_ms
+        return Answered(request, response, query), latency_ms
 
     async def _answer(self, query: "Query", timeout_ms: float | None) -> RecommendResponse:
         try:
