@@ -23,9 +23,10 @@ from serving.settings import (
     BUNDLE_VARIABLE,
     CATALOGUE_VARIABLE,
     CHALLENGER_VARIABLE,
+    DOOR_VARIABLES,
     EVENTS_VARIABLE,
     TRIAL_VARIABLE,
-    token,
+    keyring,
 )
 from serving.trial.config import TrialConfig
 
@@ -64,6 +65,7 @@ def running(
     events: str | None = None,
     trial: tuple[Path, TrialConfig] | None = None,
     catalogue: Path | None = None,
+    is_private: bool = False,
 ) -> Iterator[str]:
     """A served Bento or bundle; yields its base URL once it is ready.
 
@@ -82,14 +84,16 @@ def running(
         trial: the folder of a challenger, a bundle's or a Bento's, and how it is tried; None for no trial,
             whatever the environment says: a proof asks one model.
         catalogue: folder of changes to the catalogue; None for none, likewise.
+        is_private: for this process alone, on loopback: no keys and limits, whatever the environment says.
 
     Raises:
-        ValueError: no such target, or a host that other machines reach without a token.
+        ValueError: no such target, or a host that other machines reach without a token or privately.
         RuntimeError: it stopped, or could not load its bundle; the message has the end of the log.
         TimeoutError: it was not ready in time; likewise.
     """
-    check_host(host, has_token=token() is not None)
+    check_host(host, has_token=not is_private and len(keyring()) > 0)
     arguments, variables = _target(target, home)
+    variables |= dict.fromkeys(DOOR_VARIABLES, "") if is_private else {}
     variables |= {CHALLENGER_VARIABLE: "", TRIAL_VARIABLE: ""} if trial is None else _trial(*trial)
     variables |= {CATALOGUE_VARIABLE: "" if catalogue is None else str(catalogue.resolve())}
     variables |= {EVENTS_VARIABLE: events or ""}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 from starlette.responses import Response
 
+from serving.access.limits import BENTOML_SECONDS
+from serving.access.metrics import DoorMetrics
 from serving.answers.answer_log import AnswerLog
 from serving.answers.batching import BatchConfig, MicroBatcher
 from serving.catalogue.check import checked
@@ -35,8 +37,11 @@ from serving.settings import (
     answers_megabytes,
     bundle_path,
     catalogue_folder,
+    keyring,
+    limits,
+    logs_requests,
+    origins,
     patience_ms,
-    token,
     trial,
     user_keys,
 )
@@ -57,9 +62,10 @@ _PAGES = pages()
 @bentoml.service(
     name="recommender",
     workers=1,
-    traffic={"timeout": 30, "max_concurrency": 1024},
+    traffic={"timeout": BENTOML_SECONDS},
     http={"host": "127.0.0.1", "port": 3000},
-    logging={"access": {"enabled": False}},  # /metrics counts; a line per request costs throughput
+    logging={"access": {"enabled": False}},  # ENCORE_LOG
+    metrics={"enabled": False},  # one time series for each path that a stranger asks for; see DoorMetrics
     envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # two threads are slower on shared cores
 )
 class RecommenderService:
@@ -100,7 +106,8 @@ class RecommenderService:
         answers_megabytes()
         patience_ms()
         check_events()
-        check_host(host_of_command() or "127.0.0.1", has_token=token() is not None)
+        limits(), origins(), logs_requests()
+        check_host(host_of_command() or "127.0.0.1", has_token=len(keyring()) > 0)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -188,7 +195,6 @@ class RecommenderService:
 
 _SERVICE: Any = RecommenderService  # to type checkers the decorated name is still the class
 _SERVICE.mount_asgi_app(_PAGES, path="/", name="pages")
-_SERVICE.add_asgi_middleware(Guard)
 
 
 def load_answerer(bento: str | None, recent: "RecentEvents | None" = None) -> "Answerer":
@@ -239,5 +245,13 @@ def live_catalogue(champion: "Answerer", challenger: "Answerer | None", metrics:
     return LiveCatalogue(arms, None if folder is None else Journal(folder), metrics)
 
 
+def _version() -> str | None:
+    answerer: Answerer | None = getattr(_PAGES.state, "answerer", None)
+    return None if answerer is None else answerer.lineage.bundle[:12]
+
+
 def _own_tag() -> str | None:
     return None if _SERVICE.bento is None else str(_SERVICE.bento.tag)
+
+
+_SERVICE.add_asgi_middleware(Guard, version=_version, make_metrics=DoorMetrics)

@@ -8,11 +8,21 @@ from pydantic import ValidationError
 from data.event_store.address import EVENTS_VARIABLE as EVENTS_VARIABLE
 from data.event_store.address import Address, parse
 from data.event_store.users import SALT_VARIABLE, UserKeys
+from serving.access.headers import Origins, read_origins
+from serving.access.keys import Keyring, key_of, read_keys
+from serving.access.limits import DEFAULT_RATE, Limits, read_rate
 from serving.door.schemas import explain
 from serving.trial.config import TrialConfig
 
 BUNDLE_VARIABLE = "ENCORE_BUNDLE"
 TOKEN_VARIABLE = "ENCORE_TOKEN"
+TOKENS_VARIABLE = "ENCORE_TOKENS"
+TOKENS_FILE_VARIABLE = "ENCORE_TOKENS_FILE"
+RATE_VARIABLE = "ENCORE_RATE"
+IN_FLIGHT_VARIABLE = "ENCORE_IN_FLIGHT"
+TIMEOUT_VARIABLE = "ENCORE_TIMEOUT"
+ORIGINS_VARIABLE = "ENCORE_ORIGINS"
+LOG_VARIABLE = "ENCORE_LOG"
 ANSWERS_VARIABLE = "ENCORE_ANSWERS"
 ANSWERS_DAYS_VARIABLE = "ENCORE_ANSWERS_DAYS"
 ANSWERS_MB_VARIABLE = "ENCORE_ANSWERS_MB"
@@ -22,14 +32,91 @@ CATALOGUE_VARIABLE = "ENCORE_CATALOGUE"
 PATIENCE_VARIABLE = "ENCORE_PATIENCE_MS"
 EVENTS_KINDS_VARIABLE = "ENCORE_EVENTS_KINDS"
 EVENTS_KINDS = "purchase"
+DOOR_VARIABLES = (
+    TOKEN_VARIABLE,
+    TOKENS_VARIABLE,
+    TOKENS_FILE_VARIABLE,
+    RATE_VARIABLE,
+    IN_FLIGHT_VARIABLE,
+    TIMEOUT_VARIABLE,
+    ORIGINS_VARIABLE,
+    LOG_VARIABLE,
+)
+"""Who may ask, and how much."""
 ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS = 90, 10_000, 5_000
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 
 
 def token() -> str | None:
-    """What callers must send as `Authorization: Bearer`; None: only this machine may ask."""
+    """A secret that callers may send as `Authorization: Bearer` for everything; None: there is none."""
     return os.environ.get(TOKEN_VARIABLE) or None
+
+
+def keyring() -> Keyring:
+    """The keys that callers may send; none: only this machine may ask.
+
+    Raises:
+        ValueError: a list of keys that cannot be read, or two lists.
+    """
+    listed, file = os.environ.get(TOKENS_VARIABLE), os.environ.get(TOKENS_FILE_VARIABLE)
+    if listed and file:
+        raise ValueError(
+            f"keys are listed in one place, but got {TOKENS_VARIABLE} and {TOKENS_FILE_VARIABLE}: set one."
+        )
+    own = token()
+    keys = [] if own is None else [key_of(own)]
+    try:
+        if listed:
+            keys += read_keys(listed, is_toml=False)
+        elif file:
+            keys += read_keys(Path(file).read_text(encoding="utf-8"), is_toml=file.endswith(".toml"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{TOKENS_VARIABLE if listed else TOKENS_FILE_VARIABLE}: {error}") from error
+    return Keyring(keys)
+
+
+def limits() -> Limits:
+    """How much the service takes on.
+
+    Raises:
+        ValueError: a setting is not a number, or out of its bounds.
+    """
+    rate, given = os.environ.get(RATE_VARIABLE), {}
+    for name, variable in (("in_flight", IN_FLIGHT_VARIABLE), ("timeout_seconds", TIMEOUT_VARIABLE)):
+        if text := os.environ.get(variable):
+            given[name] = text
+    try:
+        held = {"rate": read_rate(rate), "is_rate_set": True} if rate else {"rate": DEFAULT_RATE}
+        return Limits.model_validate(given | held)
+    except ValidationError as error:
+        raise ValueError(f"{IN_FLIGHT_VARIABLE}, {TIMEOUT_VARIABLE}: {explain(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{RATE_VARIABLE}: {error}") from error
+
+
+def origins() -> Origins:
+    """Sites whose pages may ask from a browser; none by default.
+
+    Raises:
+        ValueError: one is not an origin.
+    """
+    try:
+        return Origins(read_origins(os.environ.get(ORIGINS_VARIABLE, "")))
+    except ValueError as error:
+        raise ValueError(f"{ORIGINS_VARIABLE}: {error}") from error
+
+
+def logs_requests() -> bool:
+    """Whether each request gets a line in the log.
+
+    Raises:
+        ValueError: neither "requests" nor "off".
+    """
+    text = os.environ.get(LOG_VARIABLE) or "off"
+    if text not in ("requests", "off"):
+        raise ValueError(f"{LOG_VARIABLE} must be requests or off, but got {text!r}: correct it.")
+    return text == "requests"
 
 
 def answers_folder() -> Path | None:

@@ -18,7 +18,6 @@ from models.recommender import NO_ITEM, Recommendations, Recommender
 from serving.door.schemas import RecommendRequest
 from serving.probe import Mode, Replay, replay
 from serving.process import running
-from serving.settings import token
 from validation.evaluate import score
 from validation.metrics import Scores
 from validation.parity import Answer, compare_answers
@@ -53,8 +52,8 @@ def prove(
     requests = frozen_requests(held_out, rows, k)
     reported = report_of(scored).values(metric)[rows]
     log = run.home.logs / "proof.log"
-    with running(Path(bento.path).parent, log=log) as url:
-        replays = {mode: replay(url, requests, mode=mode, token=token()) for mode in MODES}
+    with running(Path(bento.path).parent, log=log, is_private=True) as url:
+        replays = {mode: replay(url, requests, mode=mode) for mode in MODES}
     for mode, found in replays.items():
         _check_answers(mode, expected, found, log)
         check_metric(mode, metric, reported, served_values(found.answers, held_out, rows, metric, k))

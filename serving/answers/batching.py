@@ -4,6 +4,7 @@ Own, because BentoML's batchable hop closes its session with requests in flight,
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import Field
 
 from models.recommender import Config
+from serving.access.stages import CURRENT, Stages
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
@@ -32,6 +34,8 @@ class BatchConfig(Config):
 class _Waiting(Generic[Asked, Answered]):
     asked: Asked
     answer: asyncio.Future[Answered]
+    since: float
+    stages: Stages | None
 
 
 class MicroBatcher(Generic[Asked, Answered]):
@@ -59,7 +63,7 @@ class MicroBatcher(Generic[Asked, Answered]):
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Waiting(asked, answer))
+        self._queue.put_nowait(_Waiting(asked, answer, time.perf_counter(), CURRENT.get()))
         self._n_open += 1
         try:
             return await answer
@@ -111,7 +115,9 @@ class MicroBatcher(Generic[Asked, Answered]):
         if not batch:
             return
         try:
+            begun = time.perf_counter()
             answers = await asyncio.to_thread(self._call, [waiting.asked for waiting in batch])
+            _note(batch, begun, time.perf_counter())
             for waiting, answer in zip(batch, answers, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
@@ -123,3 +129,10 @@ class MicroBatcher(Generic[Asked, Answered]):
             for waiting in batch:
                 if not waiting.answer.done():
                     await self._settle([waiting])
+
+
+def _note(batch: Sequence[_Waiting[Asked, Answered]], begun: float, ended: float) -> None:
+    """Tell each request of a batch where its time went."""
+    for waiting in batch:
+        if waiting.stages is not None:
+            waiting.stages.called(waiting.since, begun, ended, len(batch))

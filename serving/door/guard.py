@@ -1,72 +1,178 @@
-"""Guard: who may ask. Callers of this machine without a token, others only with the token."""
+"""Guard: stands before every path: lets in who may, ends what takes too long, dresses and notes each answer.
 
-import hmac
-import ipaddress
-from urllib.parse import urlsplit
+What the table of calls does not have does not exist, and neither do BentoML's own extra routes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.door.wire import Refusal, refuse
-from serving.settings import TOKEN_VARIABLE, token
+from serving.access.admission import Admission, Visit, is_loopback
+from serving.access.headers import Header, dressed
+from serving.access.limits import Load
+from serving.access.metrics import DoorMetrics
+from serving.access.request_log import RequestLog
+from serving.access.stages import CURRENT
+from serving.door.wire import LUGGAGE, Refusal, refuse
+from serving.settings import (
+    TOKEN_VARIABLE,
+    TOKENS_FILE_VARIABLE,
+    keyring,
+    limits,
+    logs_requests,
+    origins,
+)
 
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/healthz"})
-OPEN_FOLDER = "/page/"
-"""The page itself and the probes of an orchestrator tell nothing and need no token."""
+logger = logging.getLogger(__name__)
 
 
 class Guard:
-    """ASGI middleware that answers 401 or 403 to whom it does not let in.
+    """ASGI middleware before the whole service.
 
-    With a token every caller has to send it. Without one the connection must have come to a loopback address
-    under a loopback name; the name keeps out web pages that point their own domain at this machine.
+    Args:
+        app: the service.
+        version: names what is served, for the log.
+        make_metrics: where requests are counted; None: nowhere.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        version: Callable[[], str | None] = lambda: None,
+        make_metrics: Callable[[], DoorMetrics] | None = None,
+    ) -> None:
         self.app = app
-        self.token = token()
+        self._version = version
+        self._metrics = None if make_metrics is None else make_metrics()
+        self._load = Load(limits())
+        self._admission = Admission(keyring(), self._load.limits, self._load)
+        self._origins = origins()
+        self._log = RequestLog() if logs_requests() else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
-            await self.app(scope, receive, send)
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http":
+            visit = Visit.of(scope)
+            try:
+                await self._serve(scope, receive, send, visit)
+            finally:
+                self._note(visit)
         else:
-            await refuse(refusal)(scope, receive, send)
+            await self.app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Refusal | None:
-        if scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER):
-            return None
-        headers = Headers(scope=scope)
-        if self.token is not None:
-            return _token_refusal(headers.get("authorization", ""), self.token)
-        address = (scope.get("server") or ("127.0.0.1",))[0]
-        name = urlsplit(f"//{headers.get('host', address)}").hostname or ""
-        if is_loopback(address) and is_loopback(name):
-            return None
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+        origin = visit.headers.get("origin", "").encode("latin-1")
+        way = _Way(send, visit, self._origins.headers(origin))
+        if visit.method == "OPTIONS":
+            told = self._origins.preflight(origin, list(self._admission.methods(scope)))
+            if told is not None:
+                return await way.say(Response(status_code=204, headers=told), scope, receive)
+        refusal = self._admission.refusal(scope, visit)
+        if refusal is not None:
+            return await way.say(refuse(refusal), scope, receive)
+        await self._answer(scope, receive, way)
+
+    async def _answer(self, scope: Scope, receive: Receive, way: "_Way") -> None:
+        """Let the service answer, in time; what goes wrong is told in one line."""
+        visit = way.visit
+        token = CURRENT.set(visit.stages)
+        deadline = asyncio.timeout(self._load.limits.timeout_seconds)
+        refusal = None
+        try:
+            with self._load.request() as luggage:
+                scope[LUGGAGE] = luggage
+                self._count()
+                async with deadline:
+                    await self.app(scope, receive, way.send)
+        except Exception as error:
+            if visit.status:  # half an answer is out: only a broken connection can tell
+                raise
+            if deadline.expired():
+                refusal = visit.reject("time-out", self._late())
+            else:
+                logger.error("event=request_failed id=%s", visit.id, exc_info=error)
+                refusal = _failure(visit)
+        finally:
+            CURRENT.reset(token)
+            self._count()
+        if way.is_withheld:
+            logger.error("event=request_failed id=%s: see the trace above", visit.id)
+            refusal = _failure(visit)
+        if refusal is not None:
+            await way.say(refuse(refusal), scope, receive)
+
+    def _count(self) -> None:
+        if self._metrics is not None:
+            self._metrics.in_flight(self._load.requests)
+
+    def _late(self) -> Refusal:
+        limit = self._load.limits.timeout_seconds
         return Refusal(
-            403,
-            f"without a token only this machine may ask, but the request came to {name} ({address}): "
-            f"set {TOKEN_VARIABLE} for the service and send it.",
+            504, f"an answer may take {limit:g} s, but takes longer: ask for less, or again later."
         )
 
+    def _note(self, visit: Visit) -> None:
+        """Count and log a visit that is over."""
+        visit.stages.end()
+        path = None if visit.call is None else visit.call.path
+        if self._metrics is not None:
+            self._metrics.done(path, visit.status, visit.rejected, visit.stages)
+        if self._log is not None and not visit.is_probe:
+            self._log.note(
+                visit.stages,
+                request_id=visit.id,
+                method=visit.method,
+                path=path,
+                status=visit.status,
+                key=None if visit.caller is None else visit.caller.name,
+                version=self._version(),
+            )
 
-def _token_refusal(sent: str, token: str) -> Refusal | None:
-    if hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
-        return None
-    came = "another one" if sent else "none"
-    return Refusal(401, f"a request must carry the token, but got {came}: send Authorization: Bearer TOKEN.")
+
+class _Way:
+    """The way of one answer to its caller.
+
+    Attributes:
+        visit: that it belongs to.
+        is_withheld: whether the service answered 500, which is not passed on: it has no id, and may tell more
+            than it should.
+    """
+
+    def __init__(self, send: Send, visit: Visit, origin: Sequence[Header]) -> None:
+        self.visit = visit
+        self.is_withheld = False
+        self._send = send
+        self._origin = origin
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the service on."""
+        if message["type"] == "http.response.start" and message["status"] == 500:
+            self.is_withheld = True
+        elif not self.is_withheld:
+            await self._pass_on(message)
+
+    async def say(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """Answer instead of the service."""
+        await response(scope, receive, self._pass_on)
+
+    async def _pass_on(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.visit.status = message["status"]
+            headers = dressed(message.get("headers", ()), self.visit.id, self._origin)
+            message = {**message, "headers": headers}
+        await self._send(message)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` (name or address) is this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _failure(visit: Visit) -> Refusal:
+    reason = "an answer needs the service to work, but it failed: find the id in its log, or send it again."
+    return Refusal(500, reason, id=visit.id)
 
 
 def check_host(host: str, *, has_token: bool) -> None:
@@ -78,11 +184,11 @@ def check_host(host: str, *, has_token: bool) -> None:
     if not has_token and not is_loopback(host):
         raise ValueError(
             f"a service that other machines reach needs a token, but got {host} and no {TOKEN_VARIABLE}: "
-            f"set {TOKEN_VARIABLE}, or bind to 127.0.0.1."
+            f"set {TOKEN_VARIABLE} or {TOKENS_FILE_VARIABLE}, or bind to 127.0.0.1."
         )
 
 
 def host_of_command() -> str | None:
     """The host that `bentoml serve` was told on its command line or in BENTOML_HOST, None if not told."""
-    context = click.get_current_context(silent=True)
+    context: Any = click.get_current_context(silent=True)
     return None if context is None else context.params.get("host")

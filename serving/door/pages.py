@@ -10,8 +10,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from serving.access.metrics import exposition
 from serving.catalogue.routes import catalogue_routes
 from serving.door.item_routes import item_routes
+from serving.door.openapi import openapi
 from serving.door.schemas import RecommendRequest, RevertRequest
 from serving.door.wire import Refusal, not_json, read, refuse
 from serving.events.routes import event_routes
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from serving.trial.trial import Trial
 
 PAGE = Path(__file__).with_name("page")
-POLICY = "default-src 'self'; img-src data:; frame-ancestors 'none'"
+POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 N_FOUND = 20
 
 
@@ -42,6 +44,9 @@ def pages() -> Starlette:
             *item_routes(),
             *catalogue_routes(),
             *event_routes(),
+            Route("/metrics", _metrics),
+            Route("/openapi.json", _openapi),
+            Route("/docs.json", _openapi),
         ]
     )
     app.state.trial = app.state.feedback = None
@@ -56,6 +61,15 @@ def _info(request: Request) -> Response:
     trial: Trial | None = request.app.state.trial
     on_trial = None if trial is None else trial.info()
     return JSONResponse({**info(request.app.state.answerer.current), "trial": on_trial})
+
+
+def _metrics(request: Request) -> Response:
+    content, media_type = exposition()
+    return Response(content, media_type=media_type)
+
+
+def _openapi(request: Request) -> Response:
+    return JSONResponse(openapi())
 
 
 async def _revert(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
+from reprlib import Repr
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -220,11 +221,17 @@ class RecommendManyResponse(Wire):
     answers: list[RecommendResponse]
 
 
-def explain(error: ValidationError) -> str:
-    """One line for people: the rule, what came, what to do; the first problem and how many more."""
+def explain(error: ValidationError, *, shows_value: bool = True) -> str:
+    """One line for people: the rule, what came, what to do; the first problem and how many more.
+
+    Args:
+        error: what pydantic found.
+        shows_value: whether what came is repeated; not where it could be a secret.
+    """
     first, *others = error.errors(include_url=False)
     more = f" (and {len(others)} more)" if others else ""
-    return _sentence(first["type"], first["loc"], first["msg"], first["input"]) + more
+    value = first["input"] if shows_value else Ellipsis
+    return _sentence(first["type"], first["loc"], first["msg"], value) + more
 
 
 def _sentence(kind: str, location: Sequence[int | str], message: str, value: Any) -> str:
@@ -240,6 +247,14 @@ def _sentence(kind: str, location: Sequence[int | str], message: str, value: Any
     return f"{where or 'body'}: {rule}, but got {_short(value)}: correct it, /docs.json shows the body."
 
 
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    """A value as people see it, without making all of a long one into text."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python makes no text of a number with thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
