@@ -23,7 +23,7 @@ class Rate(Config):
 
 DEFAULT_RATE = Rate(per_second=500, burst=1000)
 """Of each key on an address that other machines reach."""
-STRANGERS_RATE = Rate(per_second=10, burst=20)
+STRANGERS_RATE = Rate(per_second=10, burst=100)
 """Of all callers with no or a wrong key together: who guesses keys gets nowhere."""
 
 

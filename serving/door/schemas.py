@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 MAX_EVENTS = 10_000
 MAX_REQUESTS = 256
 MAX_FILTERS = 16
+MAX_PROBLEMS = 1000
 
 Key = Annotated[str, Field(min_length=1, max_length=512)]
-Keys = Annotated[list[Key], Field(max_length=MAX_EVENTS)]
+Keys = Annotated[list[Key], Field(max_length=MAX_EVENTS, fail_fast=True)]
 Second = Annotated[int, Field(ge=-(2**62), le=2**62)]
 
 
@@ -72,6 +73,7 @@ class RecommendRequest(ListRules):
         default=None,
         description="Unix seconds of each event of `history`, not decreasing.",
         max_length=MAX_EVENTS,
+        fail_fast=True,
     )
     baskets: Keys | None = Field(
         default=None, description="Basket of each event of `history`; events of one basket are neighbours."
@@ -130,7 +132,7 @@ class RecommendRequest(ListRules):
 class RecommendManyRequest(Wire):
     """Several questions that are answered together; the answers are those of one by one."""
 
-    requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
+    requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS, fail_fast=True)
 
 
 class SimilarRequest(ListRules):
@@ -228,6 +230,8 @@ def explain(error: ValidationError, *, shows_value: bool = True) -> str:
         error: what pydantic found.
         shows_value: whether what came is repeated; not where it could be a secret.
     """
+    if error.error_count() > MAX_PROBLEMS:  # to list them all would stop every other request for a second
+        return f"body: {error.error_count()} problems: correct them, /docs.json shows the body."
     first, *others = error.errors(include_url=False)
     more = f" (and {len(others)} more)" if others else ""
     value = first["input"] if shows_value else Ellipsis
@@ -235,7 +239,7 @@ def explain(error: ValidationError, *, shows_value: bool = True) -> str:
 
 
 def _sentence(kind: str, location: Sequence[int | str], message: str, value: Any) -> str:
-    where = ".".join(str(part) for part in location)
+    where = ".".join(_name(part) for part in location)
     if kind == "json_invalid":
         return f'the body must be JSON, but got {message}: send an object such as {{"history": [], "k": 10}}.'
     if kind == "value_error":
@@ -245,6 +249,12 @@ def _sentence(kind: str, location: Sequence[int | str], message: str, value: Any
         return f"{where}: no such field, but got {_short(value)}: see /docs.json for the fields."
     rule = message[:1].lower() + message[1:]
     return f"{where or 'body'}: {rule}, but got {_short(value)}: correct it, /docs.json shows the body."
+
+
+def _name(part: int | str) -> str:
+    """A field as it was sent, in one short line."""
+    text = str(part)
+    return text if text.isprintable() and len(text) <= 60 else _short(text)
 
 
 _SHORT = Repr()

@@ -70,3 +70,37 @@ def test_a_problem_in_one_of_many_requests_says_in_which() -> None:
 def test_items_of_one_basket_may_be_bought_in_one_second() -> None:
     body = '{"history": ["a", "b"], "timestamps": [5, 5], "baskets": ["x", "x"]}'
     assert RecommendRequest.model_validate_json(body).timestamps == [5, 5]
+
+
+@pytest.mark.parametrize("field", ["history", "baskets", "exclude", "allow", "timestamps"])
+def test_a_list_is_read_up_to_its_first_problem(field: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        RecommendRequest.model_validate_json(json.dumps({"user": "ann", field: [None] * 9_000}))
+    assert error.value.error_count() == 1  # 720,000 of them once took 5 s, in which nobody was answered
+
+
+def test_thousands_of_unknown_fields_are_counted_only() -> None:
+    assert refusal({f"{i}": 1 for i in range(2_000)}) == (
+        "body: 2000 problems: correct them, /docs.json shows the body."
+    )
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_words() -> None:
+    assert "k: input should be less than or equal to 100, but got 1111111" in refusal(
+        '{"history": [], "k": ' + "1" * 4_000 + "}"
+    )
+    with pytest.raises(ValidationError) as error:
+        RecommendRequest(history=[], k=10**5_000)  # Python makes no text of it
+    assert "but got a number of thousands of digits" in explain(error.value)
+
+
+def test_a_field_is_named_in_one_short_line() -> None:
+    assert refusal({"history": [], "a\nb": 1}).startswith(r"'a\nb': no such field")
+    assert len(refusal({"history": [], "x" * 10_000: 1})) < 200
+
+
+def test_a_refusal_can_keep_what_came_to_itself() -> None:
+    with pytest.raises(ValidationError) as error:
+        RecommendRequest.model_validate_json('{"history": [], "k": "s3cret"}')
+    assert "s3cret" in explain(error.value)
+    assert "s3cret" not in explain(error.value, shows_value=False)
