@@ -5,14 +5,23 @@ from itertools import groupby, pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 MAX_EVENTS = 10_000
 MAX_REQUESTS = 256
 MAX_FILTERS = 16
 MAX_PROBLEMS = 1000
 
-Key = Annotated[str, Field(min_length=1, max_length=512)]
+_KEY = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 512}, {"type": "number"}]}
+Key = Annotated[str, Field(min_length=1, max_length=512), WithJsonSchema(_KEY, mode="validation")]
 Keys = Annotated[list[Key], Field(max_length=MAX_EVENTS, fail_fast=True)]
 Second = Annotated[int, Field(ge=-(2**62), le=2**62)]
 

@@ -5,7 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from serving.settings import BUNDLE_VARIABLE, CHALLENGER_VARIABLE, TRIAL_VARIABLE, bundle_path, trial
+from serving.settings import (
+    BUNDLE_VARIABLE,
+    CHALLENGER_VARIABLE,
+    IN_FLIGHT_VARIABLE,
+    LOG_VARIABLE,
+    ORIGINS_VARIABLE,
+    RATE_VARIABLE,
+    TIMEOUT_VARIABLE,
+    TOKEN_VARIABLE,
+    TOKENS_FILE_VARIABLE,
+    TOKENS_VARIABLE,
+    TRIAL_VARIABLE,
+    bundle_path,
+    keyring,
+    limits,
+    logs_requests,
+    origins,
+    trial,
+)
 from serving.trial.config import TrialConfig
 
 
@@ -56,4 +74,55 @@ def test_a_wrong_trial_is_told_in_one_line(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         of_trial(monkeypatch, folder, text)
+    assert "\n" not in str(error.value)
+
+
+def test_keys_come_from_a_variable_or_a_file_and_beside_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = '{"keys": [{"name": "shop", "roles": ["read"], "sha256": "' + "0" * 64 + '"}]}'
+    assert len(keyring()) == 0
+    monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+    monkeypatch.setenv(TOKENS_VARIABLE, listed)
+    assert len(keyring()) == 2
+    monkeypatch.setenv(TOKENS_VARIABLE, "")
+    (tmp_path / "keys.toml").write_text(f'[[keys]]\nname = "shop"\nroles = ["read"]\nsha256 = "{"0" * 64}"\n')
+    monkeypatch.setenv(TOKENS_FILE_VARIABLE, str(tmp_path / "keys.toml"))
+    assert len(keyring()) == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({TOKENS_VARIABLE: "{}", TOKENS_FILE_VARIABLE: "/x"}, "keys are listed in one place, but got"),
+        ({TOKENS_VARIABLE: "[]"}, "ENCORE_TOKENS: body: input should be an object"),
+        ({TOKENS_FILE_VARIABLE: "/no/such/keys.json"}, "ENCORE_TOKENS_FILE: [Errno 2] No such file"),
+    ],
+)
+def test_wrong_keys_are_told_in_one_line(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        keyring()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (RATE_VARIABLE, "fast", "ENCORE_RATE: a rate must be requests per second"),
+        (IN_FLIGHT_VARIABLE, "0", "in_flight: input should be greater than or equal to 1"),
+        (TIMEOUT_VARIABLE, "30", "timeout_seconds: input should be less than 30"),
+        (ORIGINS_VARIABLE, "*", "ENCORE_ORIGINS: an origin must be scheme://host"),
+        (LOG_VARIABLE, "yes", "ENCORE_LOG must be requests or off, but got 'yes'"),
+    ],
+)
+def test_a_wrong_limit_is_told_in_one_line(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        limits(), origins(), logs_requests()
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""A served Bento with three keys, a log of requests and one site whose pages may ask."""
+"""A served Bento with four keys, a log of requests and one site whose pages may ask."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ import pytest
 
 from serving.bento import BentoInfo
 from serving.process import running
-from serving.settings import LOG_VARIABLE, ORIGINS_VARIABLE, TOKENS_FILE_VARIABLE
+from serving.settings import LOG_VARIABLE, ORIGINS_VARIABLE, TOKEN_VARIABLE, TOKENS_FILE_VARIABLE
 
 SITE = "https://shop.example"
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """Its base URL and the file that it logs to; the secret of each role is the role's name and "-secret"."""
+    """Its base URL and its log; "read-secret" has the role read and so on, "all-secret" has all."""
 
     url: str
     log: Path
@@ -46,6 +46,7 @@ def guarded(
     service = running(built.tag, home=home, log=folder / "log", python=stranger)
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:  # other services are started while this one lives
+            patch.setenv(TOKEN_VARIABLE, "all-secret")
             patch.setenv(TOKENS_FILE_VARIABLE, str(keys_file(folder)))
             patch.setenv(LOG_VARIABLE, "requests")
             patch.setenv(ORIGINS_VARIABLE, SITE)

@@ -1,28 +1,75 @@
-"""Who may ask: this machine without a token, others with it."""
+"""The guard before an app that answers, waits or fails: who is let in, what is told when it goes wrong."""
 
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+
+import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
-from serving.door.guard import Guard, check_host, is_loopback
-from serving.settings import TOKEN_VARIABLE
+from serving.access.admission import is_loopback
+from serving.access.limits import Rate
+from serving.access.metrics import DoorMetrics
+from serving.door.guard import Guard, check_host
+from serving.door.schemas import RecommendRequest
+from serving.door.wire import Refusal, read, refuse
+from serving.settings import IN_FLIGHT_VARIABLE, RATE_VARIABLE, TIMEOUT_VARIABLE, TOKEN_VARIABLE
+
+HERE, THERE = "http://127.0.0.1:3000", "http://10.0.0.5:3000"
+
+
+async def answer(request: Request) -> Response:
+    return PlainTextResponse("answered")
+
+
+async def wait(request: Request) -> Response:
+    await asyncio.sleep(60)
+    return PlainTextResponse("late")
+
+
+async def fail(request: Request) -> Response:
+    raise RuntimeError("the model has a secret")
+
+
+async def fail_as_bentoml(request: Request) -> Response:
+    return Response('{"error": "An unexpected error", "detail": "secret"}', 500)
+
+
+async def hear(request: Request) -> Response:
+    asked = await read(request, RecommendRequest)
+    return refuse(asked.body) if isinstance(asked.body, Refusal) else PlainTextResponse("answered")
+
+
+ROUTES = {
+    "/": answer,
+    "/info": answer,
+    "/metrics": answer,
+    "/livez": answer,
+    "/items": wait,
+    "/users": fail,
+    "/docs.json": fail_as_bentoml,
+    "/recommend": hear,
+}
+METHODS = ["GET", "POST"]
+
+
+def guard(registry: CollectorRegistry | None = None) -> Guard:
+    app = Starlette(routes=[Route(path, does, methods=METHODS) for path, does in ROUTES.items()])
+    make: Callable[[], DoorMetrics] | None = None if registry is None else lambda: DoorMetrics(registry)
+    return Guard(app, make_metrics=make)
 
 
 def asked(base_url: str, path: str = "/info", **headers: str) -> tuple[int, str]:
-    def answer(request: Request) -> PlainTextResponse:
-        return PlainTextResponse("answered")
-
-    app = Starlette(routes=[Route(each, answer) for each in ("/info", "/metrics", "/", "/livez")])
-    reply = TestClient(Guard(app), base_url=base_url).get(path, headers=headers)
+    reply = TestClient(guard(), base_url=base_url).get(path, headers=headers)
     return reply.status_code, reply.text
-
-
-@pytest.fixture
-def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
 
 
 @pytest.fixture
@@ -31,40 +78,184 @@ def token(monkeypatch: pytest.MonkeyPatch) -> str:
     return "s3cret"
 
 
-@pytest.mark.usefixtures("no_token")
 def test_this_machine_needs_no_token() -> None:
-    assert asked("http://127.0.0.1:3000") == (200, "answered")
+    assert asked(HERE) == (200, "answered")
     assert asked("http://localhost:3000") == (200, "answered")
 
 
-@pytest.mark.usefixtures("no_token")
 def test_another_address_is_refused_without_a_token() -> None:
-    status, said = asked("http://10.0.0.5:3000")
+    status, said = asked(THERE)
     assert status == 403
     assert "without a token only this machine may ask, but the request came to 10.0.0.5" in said
 
 
-@pytest.mark.usefixtures("no_token")
-def test_a_foreign_name_that_points_here_is_refused() -> None:
-    assert asked("http://127.0.0.1:3000", host="rebound.example")[0] == 403
+@pytest.mark.parametrize(
+    "name", ["rebound.example", "[::1", "127.0.0.1.rebound.example", "", "127.0.0.1@x.example"]
+)
+def test_a_foreign_name_that_points_here_is_refused(name: str) -> None:
+    assert asked(HERE, host=name)[0] == 403
 
 
 def test_with_a_token_everyone_has_to_send_it(token: str) -> None:
-    here, there = "http://127.0.0.1:3000", "http://10.0.0.5:3000"
-    assert asked(there, authorization=f"Bearer {token}") == (200, "answered")
-    assert asked(here)[0] == asked(there)[0] == 401
-    assert "but got none: send Authorization: Bearer TOKEN" in asked(here)[1]
-    assert "but got another one" in asked(here, authorization="Bearer wrong")[1]
-    assert asked(here, authorization=token)[0] == 401
-    assert asked(here, "/metrics")[0] == 401
+    assert asked(THERE, authorization=f"Bearer {token}") == (200, "answered")
+    assert asked(THERE, authorization=f"bearer {token}") == (200, "answered")
+    assert asked(HERE)[0] == asked(THERE)[0] == 401
+    assert "but got none: send Authorization: Bearer TOKEN" in asked(HERE)[1]
+    assert "but got another one" in asked(HERE, authorization="Bearer wrong")[1]
+    assert asked(HERE, authorization=token)[0] == 401
+    assert asked(HERE, "/metrics")[0] == 401
 
 
 def test_probes_and_the_page_need_no_token(token: str) -> None:
-    assert asked("http://10.0.0.5:3000", "/livez")[0] == asked("http://10.0.0.5:3000", "/")[0] == 200
+    assert asked(THERE, "/livez")[0] == asked(THERE, "/")[0] == 200
 
 
 def test_the_token_is_never_repeated(token: str) -> None:
-    assert token not in asked("http://10.0.0.5:3000", authorization="Bearer wrong")[1]
+    assert token not in asked(THERE, authorization="Bearer wrong")[1]
+
+
+def test_who_guesses_keys_is_slowed_down_and_others_are_not(token: str) -> None:
+    client = TestClient(guard(), base_url=THERE)
+    guesses = [client.get("/info", headers={"authorization": f"Bearer {i}"}) for i in range(150)]
+    assert guesses[0].status_code == 401
+    assert guesses[0].headers["www-authenticate"] == "Bearer"
+    assert guesses[-1].status_code == 429
+    assert int(guesses[-1].headers["retry-after"]) >= 1
+    assert client.get("/info", headers={"authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_a_rate_holds_for_each_key_and_says_when_to_come_again(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RATE_VARIABLE, "0.5:3")
+    client = TestClient(guard(), base_url=HERE, headers={"authorization": f"Bearer {token}"})
+    answers = [client.get("/info") for _ in range(4)]
+    assert [each.status_code for each in answers] == [200, 200, 200, 429]
+    assert answers[3].headers["retry-after"] == "2"  # a token each two seconds
+    assert "token may ask 0.5 times a second, 3 times at once" in answers[3].json()["error"]
+    assert client.get("/livez").status_code == 200
+
+
+def test_this_machine_has_no_rate_unless_one_is_set(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.settings.DEFAULT_RATE", Rate(per_second=0.5, burst=2))
+
+    def statuses(base_url: str) -> list[int]:
+        client = TestClient(guard(), base_url=base_url, headers={"authorization": f"Bearer {token}"})
+        return [client.get("/info").status_code for _ in range(4)]
+
+    assert statuses(HERE) == [200] * 4
+    assert statuses(THERE) == [200, 200, 429, 429]
+    monkeypatch.setenv(RATE_VARIABLE, "off")
+    assert statuses(THERE) == [200] * 4
+
+
+def at_once(n_requests: int, path: str) -> list[httpx.Response]:
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(guard())
+        async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
+            asked = [asyncio.create_task(client.get(path)) for _ in range(n_requests)]
+            await asyncio.sleep(0.05)
+            asked.append(asyncio.create_task(client.get("/livez")))
+            return list(await asyncio.gather(*asked))
+
+    return asyncio.run(ask())
+
+
+def test_more_at_once_than_may_be_are_sent_away_but_probes_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IN_FLIGHT_VARIABLE, "2")
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "0.3")
+    *answers, probe = at_once(5, "/items")
+    assert sorted(each.status_code for each in answers) == [503, 503, 503, 504, 504]
+    busy = next(each for each in answers if each.status_code == 503)
+    assert busy.headers["retry-after"] == "1"
+    assert busy.json()["error"].startswith("2 requests are answered at a time, but more came")
+    assert probe.status_code == 200
+
+
+def test_an_answer_that_takes_too_long_is_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "0.1")
+    late = TestClient(guard(), base_url=HERE).get("/items")
+    assert late.status_code == 504
+    assert late.json()["error"].startswith("an answer may take 0.1 s, but takes longer")
+    assert late.headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize("path", ["/users", "/docs.json"])
+def test_a_failure_is_one_line_with_an_id_and_the_trace_is_in_the_log(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        failed = TestClient(guard(), base_url=HERE, raise_server_exceptions=False).get(
+            path, headers={"x-request-id": "order-7"}
+        )
+    assert failed.status_code == 500
+    assert set(failed.json()) == {"error", "id"}
+    assert failed.json()["id"] == failed.headers["x-request-id"] == "order-7"
+    assert "secret" not in failed.text
+    assert "event=request_failed id=order-7" in caplog.text
+    assert ("the model has a secret" in caplog.text) == (path == "/users")
+
+
+def test_bodies_are_refused_once_all_together_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = guard()
+    whole._load.body_bytes = whole._load.limits.body_bytes - 20
+    client = TestClient(whole, base_url=HERE)
+    full = client.post("/recommend", content=b'{"history": ["10", "11", "12"]}')
+    assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+    assert client.post("/recommend", content=b'{"user": "ann"}').status_code == 200
+    assert whole._load.body_bytes == whole._load.limits.body_bytes - 20
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    def never() -> bytes:
+        raise AssertionError("read all the same")
+
+    async def ask() -> int:
+        sent: list[dict[str, object]] = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-length", b"5000000")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/recommend",
+            "headers": headers,
+            "query_string": b"",
+        }
+        await guard()(scope, never, send)  # type: ignore[arg-type]
+        return int(str(sent[0]["status"]))
+
+    assert asyncio.run(ask()) == 413
+
+
+def test_nobody_gets_a_websocket() -> None:
+    client = TestClient(guard(), base_url=HERE)
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/info"):
+        pass
+
+
+def test_each_rejection_is_counted_by_its_reason_and_each_path_of_the_table_by_its_status() -> None:
+    registry = CollectorRegistry()
+    client = TestClient(guard(registry), base_url=HERE)
+    for path in ("/info", "/info", "/x", "/y"):
+        client.get(path)
+    client.delete("/info")
+    client.post("/recommend", content=b"{}", headers={"content-type": "text/csv"})
+
+    def count(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    assert count("encore_http_requests_total", path="/info", status="200") == 2
+    assert count("encore_http_requests_total", path="none", status="404") == 2
+    assert count("encore_http_seconds_count", path="/info") == 2
+    assert [count("encore_rejected_total", reason=why) for why in ("path", "method", "media type")] == [
+        2,
+        1,
+        1,
+    ]
+    assert count("encore_in_flight") == 0
 
 
 def test_opening_a_service_to_others_needs_a_token() -> None:
@@ -80,3 +271,7 @@ def test_opening_a_service_to_others_needs_a_token() -> None:
 )
 def test_loopback_is_this_machine_only(host: str, *, expected: bool) -> None:
     assert is_loopback(host) == expected
+
+
+def test_a_refusal_is_json() -> None:
+    assert json.loads(bytes(refuse(Refusal(400, "no", id="7")).body)) == {"error": "no", "id": "7"}
