@@ -78,10 +78,12 @@ def load(path: Path) -> Bundle:
     """Read a bundle and check its digest.
 
     Raises:
-        ValueError: not a bundle, changed after it was written, or of another format version.
+        ValueError: not a bundle, changed after it was written, of another format version or unknown family.
     """
     if not (path / "bundle.json").is_file():
         raise ValueError(f"{path}: a bundle holds bundle.json, but there is none: give its folder.")
+    if not (path / "digest").is_file():
+        raise ValueError(f"{path}: a bundle holds its digest, but there is none: restore the bundle.")
     if (found := _digest(path)) != (path / "digest").read_text():
         raise ValueError(
             f"{path}: the files must match the recorded digest, but got {found[:12]}: restore the bundle."
@@ -91,6 +93,11 @@ def load(path: Path) -> Bundle:
         raise ValueError(
             f"{path}: this version reads bundle formats {READABLE[0]} to {READABLE[-1]}, but got "
             f"{head['format_version']}: load it with the version that wrote it, or retrain."
+        )
+    if head["family"] not in FAMILIES:
+        raise ValueError(
+            f"{path}: the family must be one of {', '.join(sorted(FAMILIES))}, but got {head['family']!r}: "
+            "load it with the version that wrote it."
         )
     family = FAMILIES[head["family"]]
     state = load_file(path / "weights.safetensors")

@@ -25,6 +25,7 @@ from serving.settings import (
     CHALLENGER_VARIABLE,
     DOOR_VARIABLES,
     EVENTS_VARIABLE,
+    TOKENS_FILE_VARIABLE,
     TRIAL_VARIABLE,
     keyring,
 )
@@ -93,7 +94,7 @@ def running(
     """
     check_host(host, has_token=not is_private and len(keyring()) > 0)
     arguments, variables = _target(target, home)
-    variables |= dict.fromkeys(DOOR_VARIABLES, "") if is_private else {}
+    variables |= dict.fromkeys(DOOR_VARIABLES, "") if is_private else _keys_file()
     variables |= {CHALLENGER_VARIABLE: "", TRIAL_VARIABLE: ""} if trial is None else _trial(*trial)
     variables |= {CATALOGUE_VARIABLE: "" if catalogue is None else str(catalogue.resolve())}
     variables |= {EVENTS_VARIABLE: events or ""}
@@ -175,6 +176,12 @@ def _target(target: str | Path, home: Path | None) -> tuple[list[str], dict[str,
         service = ["serving.service:RecommenderService", "--working-dir", str(bento.SOURCE)]
         return service, {BUNDLE_VARIABLE: str(path)}
     raise ValueError(f"{target}: only a Bento or a bundle is served, but this is neither: give its folder.")
+
+
+def _keys_file() -> dict[str, str]:
+    """The file of keys by its full path, because the service runs in a folder of its own."""
+    named = os.environ.get(TOKENS_FILE_VARIABLE)
+    return {TOKENS_FILE_VARIABLE: str(Path(named).resolve())} if named else {}
 
 
 def _trial(folder: Path, config: TrialConfig) -> dict[str, str]:

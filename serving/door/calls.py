@@ -11,13 +11,15 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from serving.access.keys import Role
-from serving.door.lookups import FoundItem, Info, TrialInfo
+from serving.door.lookups import Comparison, FoundItem, Info, ItemInfo, TrialInfo
 from serving.door.schemas import (
+    CompleteRequest,
     RecommendManyRequest,
     RecommendManyResponse,
     RecommendRequest,
     RecommendResponse,
     RevertRequest,
+    SimilarRequest,
 )
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -38,7 +40,8 @@ class Call:
         example: a body.
         gives: what such a request may get.
         refusals: statuses beside those that every call with its role and body can get.
-        is_probe: asked by machines all the time: never limited, never logged.
+        is_probe: asked by machines all the time: never sent away for being too many, never logged.
+        is_documented: False for parts of the page.
     """
 
     method: Method
@@ -52,6 +55,7 @@ class Call:
     gives: Any = None
     refusals: tuple[int, ...] = ()
     is_probe: bool = False
+    is_documented: bool = True
 
 
 _LINEAGE = {
@@ -63,14 +67,39 @@ _LINEAGE = {
     "bundle": "5d0f3cbf9a1e" + 52 * "0",
 }
 _ANSWER = {
-    "items": [{"item": "995242", "title": "white milk", "score": 3.25, "rank": 0}],
+    "items": [
+        {
+            "item": "995242",
+            "title": "white milk",
+            "score": 3.25,
+            "rank": 0,
+            "source": "repeats",
+            "explanation": None,
+        }
+    ],
     "lineage": _LINEAGE,
     "ignored": [],
     "notice": None,
+    "fallback": None,
     "id": None,
     "arm": None,
 }
-_INFO = {"lineage": _LINEAGE, "n_items": 11829, "n_users": 2462, "trial": None}
+_INFO = {
+    "lineage": _LINEAGE,
+    "n_items": 11829,
+    "n_users": 2462,
+    "fields": ["department", "brand"],
+    "explains": True,
+    "trial": None,
+}
+_ITEM = {
+    "item": "995242",
+    "title": "white milk",
+    "fields": {"department": "GROCERY", "brand": "Private"},
+    "codes": [12, 3, 201, 0],
+    "sharing": [512, 40, 2, 1],
+    "neighbours": [{"item": "1029743", "title": "low fat milk", "similarity": 0.97}],
+}
 _TRIAL = {
     "mode": "canary",
     "share": 0.1,
@@ -83,6 +112,7 @@ _FIND = {"q": "Beginning of a key, or words of a title."}
 
 CALLS: tuple[Call, ...] = (
     Call("GET", "/", None, "The page to try it.", answers="text/html"),
+    Call("GET", "/page/{file}", None, "Its style and script.", is_documented=False),
     Call("GET", "/livez", None, "Whether the process lives.", is_probe=True),
     Call("GET", "/healthz", None, "The same as /livez.", is_probe=True),
     Call("GET", "/readyz", None, "Whether it is loaded, warm and proven.", is_probe=True),
@@ -101,6 +131,15 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "GET",
+        "/items/{key}",
+        "read",
+        "An item's fields, semantic ID and nearest items.",
+        answers=ItemInfo,
+        gives=_ITEM,
+        refusals=(404,),
+    ),
+    Call(
+        "GET",
         "/users",
         "read",
         "At most 20 known users by the beginning of their key.",
@@ -112,12 +151,11 @@ CALLS: tuple[Call, ...] = (
         "POST",
         "/recommend",
         "read",
-        "The best k items for one history or one known user.",
+        "The best k items for one history or one user.",
         asks=RecommendRequest,
         answers=RecommendResponse,
         example={"history": ["1082185", "995242"], "k": 5},
         gives=_ANSWER,
-        refusals=(404,),
     ),
     Call(
         "POST",
@@ -128,6 +166,36 @@ CALLS: tuple[Call, ...] = (
         answers=RecommendManyResponse,
         example={"requests": [{"history": ["1082185"], "k": 5}, {"history": []}]},
         gives={"answers": [_ANSWER, _ANSWER]},
+    ),
+    Call(
+        "POST",
+        "/similar",
+        "read",
+        "What is like an item.",
+        asks=SimilarRequest,
+        answers=RecommendResponse,
+        example={"item": "995242", "k": 5},
+        gives=_ANSWER,
+    ),
+    Call(
+        "POST",
+        "/complete",
+        "read",
+        "What belongs to a basket.",
+        asks=CompleteRequest,
+        answers=RecommendResponse,
+        example={"basket": ["995242", "1082185"], "k": 5},
+        gives=_ANSWER,
+    ),
+    Call(
+        "POST",
+        "/trial/compare",
+        "read",
+        "The lists of champion and challenger for one question; no trial counts it.",
+        asks=RecommendRequest,
+        answers=Comparison,
+        example={"history": ["1082185", "995242"], "k": 5},
+        gives={"champion": _ANSWER, "challenger": _ANSWER},
         refusals=(404,),
     ),
     Call(
@@ -159,7 +227,7 @@ class CallTable:
             by_path.setdefault(call.path, {})[call.method] = call
         for path, methods in by_path.items():
             if "{" in path:
-                self._open.append((re.compile(path.partition("{")[0] + ".+", re.DOTALL), methods))
+                self._open.append((re.compile(path.partition("{")[0] + ".+"), methods))
             else:
                 self._exact[path] = methods
 

@@ -102,9 +102,11 @@ class Guard:
         finally:
             CURRENT.reset(token)
             self._count()
-        if way.is_withheld:
+        if way.withheld == 500:
             logger.error("event=request_failed id=%s: see the trace above", visit.id)
             refusal = _failure(visit)
+        elif way.withheld:
+            refusal = Refusal(way.withheld, f"{scope['path'][:60]!r} is not there: see /openapi.json.")
         if refusal is not None:
             await way.say(refuse(refusal), scope, receive)
 
@@ -141,21 +143,21 @@ class _Way:
 
     Attributes:
         visit: that it belongs to.
-        is_withheld: whether the service answered 500, which is not passed on: it has no id, and may tell more
-            than it should.
+        withheld: status of an answer that is not passed on, 0 for none: 500, which has no id and may tell too
+            much, and errors that are not JSON, such as those of a router.
     """
 
     def __init__(self, send: Send, visit: Visit, origin: Sequence[Header]) -> None:
         self.visit = visit
-        self.is_withheld = False
+        self.withheld = 0
         self._send = send
         self._origin = origin
 
     async def send(self, message: Message) -> None:
         """Pass a message of the service on."""
-        if message["type"] == "http.response.start" and message["status"] == 500:
-            self.is_withheld = True
-        elif not self.is_withheld:
+        if message["type"] == "http.response.start" and _is_to_be_withheld(message):
+            self.withheld = message["status"]
+        elif not self.withheld:
             await self._pass_on(message)
 
     async def say(self, response: Response, scope: Scope, receive: Receive) -> None:
@@ -168,6 +170,11 @@ class _Way:
             headers = dressed(message.get("headers", ()), self.visit.id, self._origin)
             message = {**message, "headers": headers}
         await self._send(message)
+
+
+def _is_to_be_withheld(start: Message) -> bool:
+    status = start["status"]
+    return status == 500 or (status >= 400 and (b"content-type", b"application/json") not in start["headers"])
 
 
 def _failure(visit: Visit) -> Refusal:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.door.schemas import Lineage, Wire
+from serving.door.schemas import Lineage, Near, RecommendResponse, Wire
 
 
 class Problem(Wire):
@@ -19,6 +19,24 @@ class FoundItem(Wire):
 
     item: str = Field(description="Item key.")
     title: str
+
+
+class ItemInfo(Wire):
+    """What is known of an item."""
+
+    item: str = Field(description="Item key.")
+    title: str
+    fields: dict[str, Any] = Field(description="Of the catalogue.")
+    codes: list[int] | None = Field(description="Semantic ID; null where the model has none.")
+    sharing: list[int] | None = Field(description="Items that share the codes up to each level.")
+    neighbours: list[Near] = Field(description="Most alike by content, nearest first.")
+
+
+class Comparison(Wire):
+    """What both models answer to one question."""
+
+    champion: RecommendResponse
+    challenger: RecommendResponse
 
 
 class Reverted(Wire):
@@ -49,4 +67,6 @@ class Info(BaseModel):
     lineage: Lineage
     n_items: int
     n_users: int
+    fields: list[str] = Field(description="What `filters` may name.")
+    explains: bool = Field(description="Whether `explain` is answered.")
     trial: TrialInfo | None

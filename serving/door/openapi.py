@@ -64,14 +64,15 @@ _AFTER = {429, 503}
 def openapi() -> dict[str, Any]:
     """The document, OpenAPI 3.1."""
     paths: dict[str, dict[str, Any]] = {}
-    for call in CALLS:
+    calls = [call for call in CALLS if call.is_documented]
+    for call in calls:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Encore", "version": VERSION, "description": _DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": _schemas(CALLS),
+            "schemas": _schemas(calls),
             "responses": {str(status): _error(status) for status in ERRORS},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },

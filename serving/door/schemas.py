@@ -97,6 +97,7 @@ class RecommendRequest(ListRules):
         default=0.0,
         ge=0,
         le=1,
+        strict=True,
         allow_inf_nan=False,
         description="0: by score alone. Towards 1: the more an item is like those above it, the lower.",
     )

@@ -75,6 +75,42 @@ def test_another_format_version_is_refused(packed, tmp_path):
         bundle.load(path)
 
 
+def test_every_single_byte_counts(packed, tmp_path):
+    path = tmp_path / "b"
+    bundle.save(packed, path)
+    for file in sorted(path.iterdir()):
+        kept = file.read_bytes()
+        changed = bytearray(kept)
+        changed[len(changed) // 2] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(ValueError, match="must match the recorded digest"):
+            bundle.load(path)
+        file.write_bytes(kept)
+    bundle.load(path)
+
+
+def test_a_file_more_or_less_is_refused(packed, tmp_path):
+    path = tmp_path / "b"
+    bundle.save(packed, path)
+    (path / "weights.pkl").write_bytes(b"cos\nsystem\n.")
+    with pytest.raises(ValueError, match="must match the recorded digest"):
+        bundle.load(path)
+    (path / "weights.pkl").unlink()
+    (path / "digest").unlink()
+    with pytest.raises(ValueError, match="a bundle holds its digest, but there is none"):
+        bundle.load(path)
+
+
+def test_a_foreign_family_is_refused(packed, tmp_path):
+    path = tmp_path / "b"
+    bundle.save(packed, path)
+    head = json.loads((path / "bundle.json").read_text()) | {"family": "their-own"}
+    (path / "bundle.json").write_text(json.dumps(head))
+    (path / "digest").write_text(bundle._digest(path))
+    with pytest.raises(ValueError, match=r"the family must be one of .*, but got 'their-own'"):
+        bundle.load(path)
+
+
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds bundle.json"):
         bundle.load(tmp_path)

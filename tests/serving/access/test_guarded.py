@@ -45,7 +45,7 @@ def test_a_key_may_do_what_its_role_may_and_nothing_else(
 ) -> None:
     status = asked(guarded, call, None if role is None else f"{role}-secret")
     if call.role is None or call.role == role:
-        assert status in (200, 404)  # 404: no trial is running
+        assert status in (200, 400, 404)  # no trial is running, nor are the items of the examples sold here
     else:
         assert status == (403 if role in ROLES else 401)
 

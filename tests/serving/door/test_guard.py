@@ -43,6 +43,10 @@ async def fail_as_bentoml(request: Request) -> Response:
     return Response('{"error": "An unexpected error", "detail": "secret"}', 500)
 
 
+async def fail_as_a_router(request: Request) -> Response:
+    return PlainTextResponse("Not Found", 404)
+
+
 async def hear(request: Request) -> Response:
     asked = await read(request, RecommendRequest)
     return refuse(asked.body) if isinstance(asked.body, Refusal) else PlainTextResponse("answered")
@@ -57,6 +61,7 @@ ROUTES = {
     "/users": fail,
     "/docs.json": fail_as_bentoml,
     "/recommend": hear,
+    "/page/{file}": fail_as_a_router,
 }
 METHODS = ["GET", "POST"]
 
@@ -194,6 +199,14 @@ def test_a_failure_is_one_line_with_an_id_and_the_trace_is_in_the_log(
     assert "secret" not in failed.text
     assert "event=request_failed id=order-7" in caplog.text
     assert ("the model has a secret" in caplog.text) == (path == "/users")
+
+
+def test_an_error_that_is_not_json_becomes_one_line_of_it() -> None:
+    lost = TestClient(guard(), base_url=HERE).get("/page/lost.js")
+    assert (lost.status_code, lost.json()) == (
+        404,
+        {"error": "'/page/lost.js' is not there: see /openapi.json."},
+    )
 
 
 def test_bodies_are_refused_once_all_together_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
