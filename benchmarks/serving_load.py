@@ -139,10 +139,10 @@ def bare_calls(loaded: "Bundle", requests: list[RecommendRequest], size: int, se
 
 def served(url: str, requests: list[RecommendRequest], n_clients: int) -> Line:
     """`n_clients` connections, kept alive, each asking again as soon as it has its answer."""
-    from serving.probe import Client
+    from serving.client import Connection
 
     def ask(bodies: list[bytes]) -> list[tuple[int, float]]:
-        client = Client(url)
+        client = Connection(url)
         answers = []
         for body in bodies:
             start = time.perf_counter()

@@ -24,7 +24,7 @@ PROJECT = "encore"
 NAME = "recommender"
 LAYERS = ("data", "models", "serving")
 SOURCE = Path(__file__).resolve().parent.parent
-_OUTSIDE = {SOURCE / "serving" / name for name in ("bento.py", "process.py", "probe.py")}
+_OUTSIDE = {SOURCE / "serving" / name for name in ("bento.py", "process.py", "probe.py", "client.py")}
 """Files that handle Bentos from outside and are not packed."""
 _PACKED = {".py", ".html", ".css", ".js"}
 

@@ -1,6 +1,5 @@
 """Probe: asks a running service what it was asked offline, alone, in batches and all at once."""
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -8,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import local
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from serving.client import Connection
 from serving.door.schemas import MAX_REQUESTS, RecommendRequest
 from validation.parity import Answer
 
@@ -47,38 +46,6 @@ class Replay:
         return self.percentile_ms(99)
 
 
-class Client:
-    """One connection to a service, kept alive; for one thread.
-
-    Args:
-        url: base URL.
-        token: sent as `Authorization: Bearer`, if given.
-    """
-
-    def __init__(self, url: str, token: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-        self._headers = {"Content-Type": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
-
-    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer; asks once more if an idle connection was closed meanwhile."""
-        for is_last in (False, True):
-            try:
-                self._connection.request("POST", path, body, self._headers)
-                answer = self._connection.getresponse()
-                return answer.status, answer.read()
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                self._connection.close()
-                if is_last:
-                    raise
-        raise AssertionError("unreachable")
-
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
-
-
 def replay(url: str, requests: Sequence[RecommendRequest], *, mode: Mode, token: str | None = None) -> Replay:
     """Send `requests` to a service.
 
@@ -111,9 +78,9 @@ def _ask(
     mine = local()
 
     def ask(body: bytes) -> tuple[Any, float]:
-        if not hasattr(mine, "client"):
-            mine.client = Client(url, token)
-        return _timed(lambda: mine.client.post(path, body), body)
+        if not hasattr(mine, "connection"):
+            mine.connection = Connection(url, token)
+        return _timed(lambda: mine.connection.post(path, body), body)
 
     with ThreadPoolExecutor(n_clients) as pool:
         return list(pool.map(ask, bodies))

@@ -1,8 +1,11 @@
 """A small bundle with a hand-made catalogue: items "10" to "14", scored 5 to 1 for everyone."""
 
+import hashlib
+import json
 import sysconfig
 import venv
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from models.tokenizers.code_table import CodeTable
 from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 from models.tokenizers.store import ItemCodes
 from serving import bento
+from serving.access.keys import ROLES
 from serving.bento import BentoInfo
 from serving.process import running
+from serving.settings import LOG_VARIABLE, ORIGINS_VARIABLE, TOKEN_VARIABLE, TOKENS_FILE_VARIABLE
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +123,30 @@ def challenger_folder(challenger: Bundle, tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("challengers") / "small"
     save(challenger, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def guarded_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the service `guarded` writes."""
+    return tmp_path_factory.mktemp("guarded") / "log"
+
+
+@pytest.fixture(scope="session")
+def guarded(built: BentoInfo, home: Path, stranger: str, guarded_log: Path) -> Iterator[str]:
+    """A service with keys and a log of requests, whose answers pages of shop.example may read.
+
+    "read-secret" has the role read and so on, "all-secret" has all roles.
+    """
+    digests = {role: hashlib.sha256(f"{role}-secret".encode()).hexdigest() for role in sorted(ROLES)}
+    keys = [{"name": f"{role}-key", "roles": [role], "sha256": digest} for role, digest in digests.items()]
+    listed = guarded_log.with_name("keys.json")
+    listed.write_text(json.dumps({"keys": keys}))
+    service = running(built.tag, home=home, log=guarded_log, python=stranger)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # other services are started while this one lives
+            patch.setenv(TOKEN_VARIABLE, "all-secret")
+            patch.setenv(TOKENS_FILE_VARIABLE, str(listed))
+            patch.setenv(LOG_VARIABLE, "requests")
+            patch.setenv(ORIGINS_VARIABLE, "https://shop.example")
+            url = stack.enter_context(service)
+        yield url

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from serving.client import Connection
 from serving.door.calls import CALLS
-from serving.probe import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -126,7 +126,7 @@ def test_the_bodies_are_mostly_malformed_and_the_same_again() -> None:
 
 
 def test_no_malformed_body_makes_the_service_fail(url: str) -> None:
-    client = Client(url)
+    client = Connection(url)
     statuses: Counter[int] = Counter()
     for path, body in malformed(N_BODIES, SEED):
         status, answer = client.post(path, body)
@@ -175,6 +175,6 @@ def test_a_body_that_never_comes_to_its_end_is_no_failure(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-    client = Client(url)
+    client = Connection(url)
     assert client.post("/recommend", b'{"user": "ann"}')[0] == 200
     client.close()

@@ -14,8 +14,9 @@ import pytest
 
 from serving import bento
 from serving.bento import BentoInfo
+from serving.client import Connection
 from serving.door.schemas import RecommendRequest
-from serving.probe import Client, replay
+from serving.probe import replay
 from serving.process import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -27,7 +28,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def post(url: str, body: object, path: str = "/recommend") -> tuple[int, Any]:
-    client = Client(url)
+    client = Connection(url)
     try:
         status, answer = client.post(path, body if isinstance(body, bytes) else json.dumps(body).encode())
     finally:

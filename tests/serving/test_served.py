@@ -14,8 +14,9 @@ from models.bundle import Bundle, digest
 from serving.answers.answerer import Answerer
 from serving.answers.query import NOTICES
 from serving.bento import BentoInfo
+from serving.client import Connection
 from serving.door.schemas import RecommendRequest
-from serving.probe import Client, Mode, replay
+from serving.probe import Mode, replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -26,7 +27,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def post(url: str, body: object, path: str = "/recommend") -> tuple[int, Any]:
-    client = Client(url)
+    client = Connection(url)
     try:
         status, answer = client.post(path, body if isinstance(body, bytes) else json.dumps(body).encode())
     finally:

@@ -5,6 +5,7 @@ import re
 import urllib.error
 import urllib.request
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from serving.access.keys import ROLES
 from serving.door.calls import CALLS, Call
 
-from .conftest import SITE, Guarded
+SITE = "https://shop.example"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -33,16 +34,14 @@ def ask(
         return error.code, error.headers, error.read().decode()
 
 
-def asked(guarded: Guarded, call: Call, key: str | None) -> int:
+def asked(guarded: str, call: Call, key: str | None) -> int:
     path = re.sub(r"\{\w+\}", "10", call.path)
-    return ask(guarded.url, call.method, path, call.example, key=key)[0]
+    return ask(guarded, call.method, path, call.example, key=key)[0]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=[f"{call.method} {call.path}" for call in CALLS])
 @pytest.mark.parametrize("role", [None, "wrong", *sorted(ROLES)])
-def test_a_key_may_do_what_its_role_may_and_nothing_else(
-    guarded: Guarded, call: Call, role: str | None
-) -> None:
+def test_a_key_may_do_what_its_role_may_and_nothing_else(guarded: str, call: Call, role: str | None) -> None:
     status = asked(guarded, call, None if role is None else f"{role}-secret")
     if call.role is None or call.role == role:
         assert status in (200, 400, 404)  # no trial is running, nor are the items of the examples sold here
@@ -63,50 +62,48 @@ def test_a_key_may_do_what_its_role_may_and_nothing_else(
         "/../info",
     ],
 )
-def test_what_is_not_in_the_table_does_not_exist(guarded: Guarded, path: str) -> None:
+def test_what_is_not_in_the_table_does_not_exist(guarded: str, path: str) -> None:
     for role in ROLES:
-        status, _, said = ask(guarded.url, "GET", path, key=f"{role}-secret")
+        status, _, said = ask(guarded, "GET", path, key=f"{role}-secret")
         assert (status, json.loads(said)["error"][:12]) == (404, "a path must ")
-    assert ask(guarded.url, "GET", path)[0] == 401  # nor is a stranger told what exists
+    assert ask(guarded, "GET", path)[0] == 401  # nor is a stranger told what exists
 
 
-def test_another_method_is_refused_with_those_that_there_are(guarded: Guarded) -> None:
+def test_another_method_is_refused_with_those_that_there_are(guarded: str) -> None:
     for method in ("GET", "DELETE", "PATCH", "TRACE", "OPTIONS", "BREW"):
-        status, headers, said = ask(guarded.url, method, "/recommend", key="read-secret")
+        status, headers, said = ask(guarded, method, "/recommend", key="read-secret")
         assert (status, headers["allow"]) == (405, "POST")
         assert "answers POST, but got" in said
 
 
 @pytest.mark.parametrize("path", [call.path for call in CALLS] + ["/schema.json", "/nothing"])
 @pytest.mark.parametrize("media_type", ["application/vnd.bentoml+pickle", "application/x-pickle", "text/csv"])
-def test_pickle_is_accepted_on_no_path(guarded: Guarded, path: str, media_type: str) -> None:
+def test_pickle_is_accepted_on_no_path(guarded: str, guarded_log: Path, path: str, media_type: str) -> None:
     bomb = b"cbuiltins\nprint\n(S'unpickled-after-all'\ntR."
     for method in ("POST", "PUT"):
         for role in ROLES:
             status = ask(
-                guarded.url, method, path, bomb, key=f"{role}-secret", content_type=media_type,
+                guarded, method, path, bomb, key=f"{role}-secret", content_type=media_type,
                 payload_container="NdarrayContainer", buffer_lengths=str(len(bomb)),
             )[0]  # fmt: skip
             assert status in (403, 404, 405, 415)
-    assert "unpickled-after-all" not in guarded.log.read_text()
+    assert "unpickled-after-all" not in guarded_log.read_text()
 
 
-def test_what_changes_something_must_say_that_it_is_json(guarded: Guarded) -> None:
+def test_what_changes_something_must_say_that_it_is_json(guarded: str) -> None:
     """A web page of another site can send a form, plain text or a blob without a type, and no more."""
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         came = ask(
-            guarded.url, "POST", "/trial/revert", {"reason": "x"}, key="admin-secret", content_type=media_type
+            guarded, "POST", "/trial/revert", {"reason": "x"}, key="admin-secret", content_type=media_type
         )
         assert came[0] == 415
     assert (
-        ask(guarded.url, "POST", "/recommend", {"user": "ann"}, key="read-secret", content_type="text/plain")[
-            0
-        ]
+        ask(guarded, "POST", "/recommend", {"user": "ann"}, key="read-secret", content_type="text/plain")[0]
         == 200
     )
 
 
-def test_every_answer_carries_the_headers(guarded: Guarded) -> None:
+def test_every_answer_carries_the_headers(guarded: str) -> None:
     expected = {
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
@@ -114,13 +111,13 @@ def test_every_answer_carries_the_headers(guarded: Guarded) -> None:
         "cross-origin-resource-policy": "same-origin",
     }
     answers = [
-        ask(guarded.url, "GET", "/"),
-        ask(guarded.url, "GET", "/readyz"),
-        ask(guarded.url, "GET", "/info"),
-        ask(guarded.url, "GET", "/info", key="read-secret"),
-        ask(guarded.url, "GET", "/nothing", key="read-secret"),
-        ask(guarded.url, "POST", "/recommend", {"user": "ann"}, key="read-secret"),
-        ask(guarded.url, "POST", "/recommend", b"{", key="read-secret"),
+        ask(guarded, "GET", "/"),
+        ask(guarded, "GET", "/readyz"),
+        ask(guarded, "GET", "/info"),
+        ask(guarded, "GET", "/info", key="read-secret"),
+        ask(guarded, "GET", "/nothing", key="read-secret"),
+        ask(guarded, "POST", "/recommend", {"user": "ann"}, key="read-secret"),
+        ask(guarded, "POST", "/recommend", b"{", key="read-secret"),
     ]
     for status, headers, _ in answers:
         assert {name: headers[name] for name in expected} == expected, status
@@ -132,19 +129,19 @@ def test_every_answer_carries_the_headers(guarded: Guarded) -> None:
         assert headers["set-cookie"] is None
 
 
-def test_a_harmless_request_id_is_taken_over_and_another_is_not(guarded: Guarded) -> None:
+def test_a_harmless_request_id_is_taken_over_and_another_is_not(guarded: str) -> None:
     def given(sent: str) -> str:
-        return str(ask(guarded.url, "GET", "/livez", x_request_id=sent)[1]["x-request-id"])
+        return str(ask(guarded, "GET", "/livez", x_request_id=sent)[1]["x-request-id"])
 
     assert given("order-77.a_B") == "order-77.a_B"
     for harmful in ("x" * 65, "a b", 'a"b', "é", "<script>"):
         assert re.fullmatch("[0-9a-f]{32}", given(harmful))
 
 
-def test_pages_of_a_listed_site_may_ask_and_others_may_not(guarded: Guarded) -> None:
+def test_pages_of_a_listed_site_may_ask_and_others_may_not(guarded: str) -> None:
     def preflight(origin: str) -> tuple[int, str | None]:
         headers = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
-        status, answer, _ = ask(guarded.url, "OPTIONS", "/recommend", origin=origin, **headers)
+        status, answer, _ = ask(guarded, "OPTIONS", "/recommend", origin=origin, **headers)
         if status == 204:
             assert answer["access-control-allow-methods"] == "POST"
             assert "authorization" in answer["access-control-allow-headers"]
@@ -152,7 +149,7 @@ def test_pages_of_a_listed_site_may_ask_and_others_may_not(guarded: Guarded) -> 
 
     def answered(origin: str) -> tuple[int, str | None]:
         status, answer, _ = ask(
-            guarded.url, "POST", "/recommend", {"user": "ann"}, key="read-secret", origin=origin
+            guarded, "POST", "/recommend", {"user": "ann"}, key="read-secret", origin=origin
         )
         assert answer["vary"] == "origin"
         return status, answer["access-control-allow-origin"]
@@ -164,14 +161,14 @@ def test_pages_of_a_listed_site_may_ask_and_others_may_not(guarded: Guarded) -> 
         assert answered(other) == (200, None)  # the browser keeps it from the page
 
 
-def test_the_log_has_a_line_for_each_request_and_tells_nobodys_data(guarded: Guarded) -> None:
+def test_the_log_has_a_line_for_each_request_and_tells_nobodys_data(guarded: str, guarded_log: Path) -> None:
     history = {"history": ["10", "secret-item"], "k": 2}
-    ask(guarded.url, "POST", "/recommend", history, key="read-secret", x_request_id="log-1")
-    ask(guarded.url, "GET", "/users?q=secret-user", key="read-secret", x_request_id="log-2")
-    ask(guarded.url, "GET", "/secret-path", key="admin-secret", x_request_id="log-3")
-    ask(guarded.url, "GET", "/info", x_request_id="log-4")
-    ask(guarded.url, "GET", "/readyz", x_request_id="log-5")
-    text = guarded.log.read_text()
+    ask(guarded, "POST", "/recommend", history, key="read-secret", x_request_id="log-1")
+    ask(guarded, "GET", "/users?q=secret-user", key="read-secret", x_request_id="log-2")
+    ask(guarded, "GET", "/secret-path", key="admin-secret", x_request_id="log-3")
+    ask(guarded, "GET", "/info", x_request_id="log-4")
+    ask(guarded, "GET", "/readyz", x_request_id="log-5")
+    text = guarded_log.read_text()
     lines = {line["id"]: line for line in map(json.loads, re.findall(r"^\{.*\}$", text, re.MULTILINE))}
     first = lines["log-1"]
     assert {first[name] for name in ("method", "path", "status", "key", "batch")} == {
@@ -193,16 +190,16 @@ def test_the_log_has_a_line_for_each_request_and_tells_nobodys_data(guarded: Gua
         assert secret not in text
 
 
-def test_a_stranger_cannot_fill_the_metrics(guarded: Guarded) -> None:
+def test_a_stranger_cannot_fill_the_metrics(guarded: str) -> None:
     def n_lines() -> int:
-        text = ask(guarded.url, "GET", "/metrics", key="read-secret")[2]
+        text = ask(guarded, "GET", "/metrics", key="read-secret")[2]
         assert "bentoml_" not in text
         return len(text.splitlines())
 
     for key in (None, "read-secret"):
-        ask(guarded.url, "GET", "/first", key=key)
+        ask(guarded, "GET", "/first", key=key)
     before = n_lines()
     for number in range(15):
-        ask(guarded.url, "GET", f"/{number}")
-        ask(guarded.url, "GET", f"/{number}", key="read-secret")
+        ask(guarded, "GET", f"/{number}")
+        ask(guarded, "GET", f"/{number}", key="read-secret")
     assert n_lines() <= before + 4  # a status of "none" that was new, with its reason

@@ -15,8 +15,8 @@ import pytest
 from models import bundle as bundles
 from serving.answers.answer_log import lines
 from serving.bento import BentoInfo
+from serving.client import Connection
 from serving.door.schemas import RecommendRequest
-from serving.probe import Client
 from serving.process import running
 from serving.trial.config import RevertConfig, TrialConfig
 from serving.trial.split import is_in_share
@@ -33,7 +33,7 @@ def get(url: str) -> str:
 
 
 def post(url: str, body: object, path: str = "/recommend") -> tuple[int, Any]:
-    client = Client(url)
+    client = Connection(url)
     try:
         status, answer = client.post(path, json.dumps(body).encode())
     finally:
