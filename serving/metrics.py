@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from serving.door.schemas import CompleteRequest, ListRules, RecommendRequest, RecommendResponse
+from serving.door.schemas import CompleteRequest, Lineage, ListRules, RecommendRequest, RecommendResponse
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -29,6 +29,13 @@ class Metrics:
         # At import time BentoML has not yet said where the processes of a service share their counts.
         from prometheus_client import Counter, Gauge, Histogram
 
+        self._served = Gauge(
+            "encore_served",
+            "1 for the model that is served.",
+            ["family", "bundle", "bento", "run_id", "generation"],
+            registry=registry,
+            multiprocess_mode="max",
+        )
         self._requests = Counter(
             "encore_requests", "Requests that were answered.", ["kind"], registry=registry
         )
@@ -72,6 +79,12 @@ class Metrics:
     def forbidden(self, n_items: int) -> None:
         """Count items that had to be taken out of a list."""
         self._forbidden.inc(n_items)
+
+    def served(self, lineage: Lineage) -> None:
+        """Say which model is served."""
+        origin = (lineage.bento, lineage.run_id, lineage.generation)
+        bento, run_id, generation = (each or "" for each in origin)
+        self._served.labels(lineage.family, lineage.bundle[:12], bento, run_id, generation).set(1)
 
     def answered(self, request: ListRules, response: RecommendResponse) -> None:
         """Count one answer."""

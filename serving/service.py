@@ -83,6 +83,7 @@ class RecommenderService:
         self.metrics = Metrics()
         self.events = Events.open()
         champion = load_answerer(_own_tag(), self.events.recent)
+        self.metrics.served(champion.lineage)
         challenger, reason = _challenger(self.events.recent)
         self.live = live_catalogue(champion, challenger, self.metrics)
         self.log = _answer_log()

@@ -5,9 +5,9 @@ import math
 import re
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from serving.access.keys import LOCAL, Caller, Keyring
@@ -28,7 +28,7 @@ class Visit:
     """One request on its way through the door.
 
     Attributes:
-        headers: of the request.
+        headers: of the request, names in lower case; the first of several alike counts.
         method: GET for HEAD.
         id: its own, if harmless, else a new one.
         stages: where its time goes.
@@ -38,7 +38,7 @@ class Visit:
         rejected: why it was not let in, in a word for metrics.
     """
 
-    headers: Headers
+    headers: dict[str, str]
     method: str
     id: str
     stages: Stages = field(default_factory=Stages)
@@ -50,7 +50,8 @@ class Visit:
     @classmethod
     def of(cls, scope: Scope) -> "Visit":
         """The visit that `scope` begins."""
-        headers = Headers(scope=scope)
+        sent_headers = reversed(scope["headers"])
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent_headers}
         sent = headers.get("x-request-id", "")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         return cls(headers, method, sent if _HARMLESS_ID.fullmatch(sent) else uuid.uuid4().hex)
@@ -195,6 +196,7 @@ def _address(scope: Scope) -> str:
     return str((scope.get("server") or ("127.0.0.1",))[0])
 
 
+@lru_cache(maxsize=64)
 def _host_in(header: str) -> str:
     """The name in a Host header; what cannot be read is no name."""
     try:
@@ -209,6 +211,7 @@ def _slower(wait_seconds: float, rule: str) -> Refusal:
     return Refusal(429, reason, {"Retry-After": str(seconds)})
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether `host` (name or address) is this machine only."""
     if host == "localhost":
