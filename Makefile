@@ -1,4 +1,4 @@
-# make run | test | check | serve | up | clean. Each makes .venv and installs what is missing first.
+# make run | test | check | serve | up | sbom | audit | clean. Each makes .venv and installs what is missing first.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -21,7 +21,7 @@ export TOKENIZERS_PARALLELISM ?= false
 # uv reads no pip.conf; where pip was told of a folder of wheels, tell uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help run test check serve up clean static lint types doctests
+.PHONY: help run test check serve up sbom audit clean static lint types doctests
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,13 @@ types:
 
 doctests:
 	$(BIN)/pytest -q --doctest-modules $(DOCTESTS)
+
+sbom: $(STAMP) ## var/sbom.json: what a service is made of, as CycloneDX
+	@mkdir -p var
+	$(BIN)/python deploy/sbom.py encore serving > var/sbom.json
+
+audit: sbom ## known vulnerabilities of all pins; needs a vulnerability service
+	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip -r constraints.txt
 
 clean: ## remove .venv and caches; var/, with the ledger and the models, stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
