@@ -20,6 +20,7 @@ from serving.answers.batching import BatchConfig, MicroBatcher
 from serving.catalogue.check import checked
 from serving.door.guard import Guard, check_host, host_of_command
 from serving.door.pages import pages
+from serving.door.protocol import bound_heads
 from serving.door.schemas import (
     RecommendManyRequest,
     RecommendManyResponse,
@@ -255,4 +256,5 @@ def _own_tag() -> str | None:
     return None if _SERVICE.bento is None else str(_SERVICE.bento.tag)
 
 
+bound_heads()
 _SERVICE.add_asgi_middleware(Guard, version=_version, make_metrics=DoorMetrics)
