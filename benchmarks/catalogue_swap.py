@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.serving_load import N_EVENTS
-from serving.probe import Client
+from serving.client import Connection
 from serving.process import running
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def load(url: str, bodies: Path, rate: float) -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 
     def ask() -> None:
-        client = Client(url)
+        client = Connection(url)
         while (asked := due.get()) is not None:
             when, body = asked
             status, answer = client.post("/recommend", body)

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
 from serving.door.lookups import Comparison, FoundItem, Info, ItemInfo, Problem, TrialInfo
 from serving.door.schemas import (
     CompleteRequest,
@@ -165,6 +166,18 @@ class EncoreClient:
         """Give the challenger up; the first reason stays, so twice is no harm."""
         return self._ask("/trial/revert", RevertRequest(reason=reason), TrialInfo)
 
+    def catalogue(self) -> CatalogueState:
+        """The version of the catalogue, and those before."""
+        return self._get("/catalogue", CatalogueState)
+
+    def change_catalogue(self, change: CatalogueChange) -> CatalogueState:
+        """Add, change and hide items: all of them or none; twice is as good as once."""
+        return _read(self.call("PUT", "/catalogue", _body(change)), CatalogueState)
+
+    def revert_catalogue(self, to: int) -> CatalogueState:
+        """Go back to a version of the catalogue."""
+        return self._ask("/catalogue/revert", CatalogueRevert(to=to), CatalogueState)
+
     def info(self) -> Info:
         """What is served, and what is on trial."""
         return self._get("/info", Info)
@@ -246,11 +259,14 @@ class EncoreClient:
         return connection
 
     def _ask(self, path: str, request: Wire, kind: type[Answer]) -> Answer:
-        body = request.model_dump_json(exclude_defaults=True).encode()
-        return _read(self.call("POST", path, body), kind)
+        return _read(self.call("POST", path, _body(request)), kind)
 
     def _get(self, path: str, kind: type[Answer]) -> Answer:
         return _read(self.call("GET", path), kind)
+
+
+def _body(request: Wire) -> bytes:
+    return request.model_dump_json(exclude_defaults=True).encode()
 
 
 def _read(reply: Reply, kind: type[Answer]) -> Answer:

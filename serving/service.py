@@ -248,8 +248,9 @@ def live_catalogue(champion: "Answerer", challenger: "Answerer | None", metrics:
 
 
 def _version() -> str | None:
-    answerer: Answerer | None = getattr(_PAGES.state, "answerer", None)
-    return None if answerer is None else answerer.lineage.bundle[:12]
+    """Bundle and catalogue that answer, for the log; None before they do."""
+    seat = getattr(_PAGES.state, "answerer", None)
+    return None if seat is None else f"{seat.current.lineage.bundle[:12]}.{seat.current.version}"
 
 
 def _own_tag() -> str | None:

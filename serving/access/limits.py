@@ -33,7 +33,7 @@ class Limits(Config):
     rate: Rate | None = Field(default=None, description="Of each caller; None: no limit.")
     is_rate_set: bool = Field(default=False, description="Whether `rate` also holds on loopback.")
     in_flight: int = Field(default=512, ge=1, description="Requests at a time.")
-    body_bytes: int = Field(default=32 * 2**20, ge=2**20, description="Bodies of all those together.")
+    body_bytes: int = Field(default=64 * 2**20, ge=2**20, description="Bodies of all those together.")
     timeout_seconds: float = Field(default=25, gt=0, lt=BENTOML_SECONDS, description="From line to answer.")
 
 

@@ -44,7 +44,7 @@ class ItemChange(Wire):
 class CatalogueChange(Wire):
     """Items that are added or changed together: all of them or, where one is refused, none."""
 
-    items: list[ItemChange] = Field(min_length=1, max_length=MAX_ITEMS)
+    items: list[ItemChange] = Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True)
 
     @field_validator("items")
     @classmethod

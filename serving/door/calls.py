@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from serving.access.keys import Role
+from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
 from serving.door.lookups import Comparison, FoundItem, Info, ItemInfo, TrialInfo
 from serving.door.schemas import (
     CompleteRequest,
@@ -90,6 +91,7 @@ _INFO = {
     "n_users": 2462,
     "fields": ["department", "brand"],
     "explains": True,
+    "catalogue": 0,
     "trial": None,
 }
 _ITEM = {
@@ -107,6 +109,21 @@ _TRIAL = {
     "challenger": _LINEAGE,
     "counts": {"champion": 903, "challenger": 97, "failed": 0, "dropped": 0},
     "reverted": {"rule": "by hand", "reason": "too many cat toys", "when": 1795651200.0},
+}
+_CATALOGUE = {
+    "version": 1,
+    "digest": "71b2c0d1e9aa",
+    "items": 11829,
+    "added": 0,
+    "changed": 0,
+    "hidden": 1,
+    "out_of_stock": 0,
+    "kept": "disk",
+    "arms": {"champion": {"items": 11829, "left_out": 0, "reason": None}},
+    "history": [
+        {"version": 0, "digest": "5d0f3cbf9a1e", "at": 1795651200.0, "what": "bundle"},
+        {"version": 1, "digest": "71b2c0d1e9aa", "at": 1795654800.0, "what": "change", "items": 1},
+    ],
 }
 _FIND = {"q": "Beginning of a key, or words of a title."}
 
@@ -197,6 +214,36 @@ CALLS: tuple[Call, ...] = (
         example={"history": ["1082185", "995242"], "k": 5},
         gives={"champion": _ANSWER, "challenger": _ANSWER},
         refusals=(404,),
+    ),
+    Call(
+        "GET",
+        "/catalogue",
+        "read",
+        "The version of the catalogue, and those before.",
+        answers=CatalogueState,
+        gives=_CATALOGUE,
+    ),
+    Call(
+        "PUT",
+        "/catalogue",
+        "admin",
+        "Add, change and hide items: all of them or none.",
+        asks=CatalogueChange,
+        answers=CatalogueState,
+        example={"items": [{"item": "995242", "hidden": True}]},
+        gives=_CATALOGUE,
+        refusals=(409, 507),
+    ),
+    Call(
+        "POST",
+        "/catalogue/revert",
+        "admin",
+        "Go back to an earlier version of the catalogue.",
+        asks=CatalogueRevert,
+        answers=CatalogueState,
+        example={"to": 0},
+        gives=_CATALOGUE,
+        refusals=(409, 507),
     ),
     Call(
         "POST",

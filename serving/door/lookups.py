@@ -69,4 +69,5 @@ class Info(BaseModel):
     n_users: int
     fields: list[str] = Field(description="What `filters` may name.")
     explains: bool = Field(description="Whether `explain` is answered.")
+    catalogue: int = Field(description="Version of the catalogue; 0 is the bundle's own.")
     trial: TrialInfo | None

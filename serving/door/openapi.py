@@ -30,6 +30,10 @@ ERRORS: dict[int, tuple[str, str]] = {
         "What is asked for is not there.",
         "a path must be one of those in /openapi.json, but got '/x': correct it.",
     ),
+    409: (
+        "It does not fit what is there; nothing changed.",
+        "to must be a version that is kept, but got 7: see GET /catalogue.",
+    ),
     413: (
         "The body is too large.",
         "a body may have 4194304 bytes, but got more: send fewer or shorter keys.",
@@ -49,6 +53,10 @@ ERRORS: dict[int, tuple[str, str]] = {
     503: (
         "Too many requests at once.",
         "512 requests are answered at a time, but more came: send it again later.",
+    ),
+    507: (
+        "It could not be kept on disk; nothing changed.",
+        "a change must be kept on disk, but it could not be (No space left on device): make room.",
     ),
     504: (
         "The answer took too long.",

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
+from serving.catalogue.schemas import CatalogueChange, ItemChange
 from serving.client import EncoreClient, EncoreError
 from serving.door.calls import CALLS
 from serving.door.schemas import CompleteRequest, RecommendRequest, SimilarRequest
@@ -214,6 +215,11 @@ def test_every_call_is_answered_by_a_real_service(guarded: str) -> None:
         with pytest.raises(EncoreError, match=r"404: a comparison needs|400: .*in_stock") as error:
             refused(RecommendRequest(history=[], filters={"price": ["1"]}))
         assert error.value.id is not None
+    assert client.catalogue().items == 5
+    changed = client.change_catalogue(CatalogueChange(items=[ItemChange(item="10", hidden=True)]))
+    assert changed.hidden == 1
+    assert client.recommend(RecommendRequest(history=[])).items[0].item == "11"
+    assert client.revert_catalogue(0).hidden == 0
     with pytest.raises(EncoreError, match="404: a revert needs a trial"):
         client.revert_trial("by test")
     client.close()

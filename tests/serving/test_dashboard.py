@@ -15,7 +15,7 @@ from serving.trial.config import TrialConfig
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DASHBOARD = json.loads((Path(__file__).parents[2] / "deploy" / "grafana.json").read_text())
-NOT_YET = {"encore_forbidden_items_served_total", "encore_live_hits_total", "encore_live_judged_total"}
+NOT_YET = {"encore_live_hits_total", "encore_live_judged_total"}
 """What other parts of the service will tell; a name leaves this list when it is there."""
 OF_PROMETHEUS = {"job", "le"}
 

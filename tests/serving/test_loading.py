@@ -47,4 +47,11 @@ def test_what_is_no_list_is_refused(bundle: Bundle, alone: Lines, together: Line
         return [SimpleNamespace(items=items) for _ in requests]
 
     with pytest.raises(ValueError, match=r"a model must list items once each"):
-        prove(SimpleNamespace(bundle=bundle, recommend=recommend))  # type: ignore[arg-type]
+        prove(
+            SimpleNamespace(  # type: ignore[arg-type]
+                bundle=bundle,
+                recommend=recommend,
+                without=SimpleNamespace(warm_up=lambda: None),
+                explainer=None,
+            )
+        )

@@ -14,7 +14,7 @@ import pytest
 from models.bundle import save
 from serving import bento
 from serving.bento import BentoInfo
-from serving.probe import Client
+from serving.client import Connection
 from serving.process import running
 from tests.serving.catalogue.conftest import Shop
 
@@ -54,7 +54,7 @@ def test_a_bento_alone_takes_on_items_under_load_and_keeps_them_over_a_kill(
         done, seen = threading.Event(), []
 
         def ask() -> None:
-            client = Client(url)
+            client = Connection(url)
             while not done.is_set():
                 status, body = client.post("/recommend", b'{"history": ["i0", "i1"], "k": 20}')
                 answer = json.loads(body)
