@@ -167,10 +167,10 @@ def posted(service: Service, bodies: Sequence[bytes], line: Line, *, expected: i
     Raises:
         RuntimeError: an answer was another than expected.
     """
-    from serving.probe import Client
+    from serving.client import Connection
 
     def post(mine: Sequence[bytes]) -> list[float]:
-        client, seconds = Client(service.url), []
+        client, seconds = Connection(service.url), []
         for each in mine:
             start = time.perf_counter()
             status, answer = client.post("/events", each)

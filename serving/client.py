@@ -30,6 +30,7 @@ from serving.door.schemas import (
     SimilarRequest,
     Wire,
 )
+from serving.events.schemas import EventsRequest, EventsResponse, FeedbackEvent, ForgottenResponse
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 30.0
 _TRY_AGAIN = (429, 503)
@@ -177,6 +178,14 @@ class EncoreClient:
     def revert_catalogue(self, to: int) -> CatalogueState:
         """Go back to a version of the catalogue."""
         return self._ask("/catalogue/revert", CatalogueRevert(to=to), CatalogueState)
+
+    def tell(self, events: Sequence[FeedbackEvent]) -> EventsResponse:
+        """Keep what users did; an event key keeps twice from counting twice."""
+        return self._ask("/events", EventsRequest(events=list(events)), EventsResponse)
+
+    def forget(self, user: str) -> ForgottenResponse:
+        """Delete a user's events and kept answers."""
+        return _read(self.call("DELETE", f"/users/{quote(user, safe='')}"), ForgottenResponse)
 
     def info(self) -> Info:
         """What is served, and what is on trial."""

@@ -22,6 +22,7 @@ from serving.door.schemas import (
     RevertRequest,
     SimilarRequest,
 )
+from serving.events.schemas import LEFT, EventsRequest, EventsResponse, ForgottenResponse
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -124,6 +125,14 @@ _CATALOGUE = {
         {"version": 0, "digest": "5d0f3cbf9a1e", "at": 1795651200.0, "what": "bundle"},
         {"version": 1, "digest": "71b2c0d1e9aa", "at": 1795654800.0, "what": "change", "items": 1},
     ],
+}
+_EVENT = {
+    "event_key": "order-4711-line-1",
+    "user": "900",
+    "item": "995242",
+    "kind": "purchase",
+    "timestamp": 1795651200,
+    "basket": "order-4711",
 }
 _FIND = {"q": "Beginning of a key, or words of a title."}
 
@@ -244,6 +253,26 @@ CALLS: tuple[Call, ...] = (
         example={"to": 0},
         gives=_CATALOGUE,
         refusals=(409, 507),
+    ),
+    Call(
+        "POST",
+        "/events",
+        "feedback",
+        "Keep what users did: all of it, on disk, or none.",
+        asks=EventsRequest,
+        answers=EventsResponse,
+        example={"events": [_EVENT]},
+        gives={"new": 1, "known": 0, "forgotten": 0, "unknown_items": []},
+        refusals=(404, 409),
+    ),
+    Call(
+        "DELETE",
+        "/users/{user}",
+        "admin",
+        "Delete a user's events and the answers that were kept.",
+        answers=ForgottenResponse,
+        gives={"events": 31, "answers": 4, "forgotten_at": 1795651200, "notice": LEFT},
+        refusals=(404,),
     ),
     Call(
         "POST",

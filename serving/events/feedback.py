@@ -13,17 +13,13 @@ from serving.door.schemas import RecommendRequest, RecommendResponse
 from serving.door.wire import Refusal
 from serving.events.live_hits import LiveHits
 from serving.events.metrics import Call, EventMetrics
-from serving.events.schemas import EventsRequest, EventsResponse, FeedbackEvent, ForgottenResponse
+from serving.events.schemas import LEFT, EventsRequest, EventsResponse, FeedbackEvent, ForgottenResponse
 
 logger = logging.getLogger(__name__)
 
 BODIES_AT_ONCE = 256
 MAX_AHEAD_SECONDS = 86_400
 RETRY = "nothing of this call is kept or deleted: send it again later."
-LEFT = (
-    "bundles and snapshots made before hold this user until the next retraining; the history in the served "
-    "bundle is not used any more."
-)
 
 
 class Feedback:

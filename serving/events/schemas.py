@@ -8,6 +8,10 @@ from serving.door.schemas import Key, Wire
 
 MAX_BODY_EVENTS = 1_000
 """Reading more at once would keep other requests waiting."""
+LEFT = (
+    "bundles and snapshots made before hold this user until the next retraining; the history in the served "
+    "bundle is not used any more."
+)
 
 
 def _writable(key: str) -> str:

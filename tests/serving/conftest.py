@@ -141,7 +141,8 @@ def guarded(built: BentoInfo, home: Path, stranger: str, guarded_log: Path) -> I
     keys = [{"name": f"{role}-key", "roles": [role], "sha256": digest} for role, digest in digests.items()]
     listed = guarded_log.with_name("keys.json")
     listed.write_text(json.dumps({"keys": keys}))
-    service = running(built.tag, home=home, log=guarded_log, python=stranger)
+    events = str(guarded_log.with_name("events.db"))
+    service = running(built.tag, home=home, log=guarded_log, python=stranger, events=events)
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:  # other services are started while this one lives
             patch.setenv(TOKEN_VARIABLE, "all-secret")

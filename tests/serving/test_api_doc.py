@@ -41,7 +41,8 @@ def environment(
     trial = (challenger_folder, TrialConfig(mode="shadow"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TOKEN_VARIABLE, "a-key")
-        with running(built.tag, home=home, log=log, trial=trial) as url:
+        events = str(log.with_name("events.db"))
+        with running(built.tag, home=home, log=log, trial=trial, events=events) as url:
             yield {**os.environ, "URL": url, "TOKEN": "a-key", "PYTHONPATH": str(SOURCE)}
 
 

@@ -13,6 +13,7 @@ from serving.catalogue.schemas import CatalogueChange, ItemChange
 from serving.client import EncoreClient, EncoreError
 from serving.door.calls import CALLS
 from serving.door.schemas import CompleteRequest, RecommendRequest, SimilarRequest
+from serving.events.schemas import FeedbackEvent
 
 FOUND = b'[{"item": "10", "title": "milk"}]'
 
@@ -220,6 +221,9 @@ def test_every_call_is_answered_by_a_real_service(guarded: str) -> None:
     assert changed.hidden == 1
     assert client.recommend(RecommendRequest(history=[])).items[0].item == "11"
     assert client.revert_catalogue(0).hidden == 0
+    bought = FeedbackEvent(event_key="e1", user="zoe", item="12", kind="purchase")
+    assert [client.tell([bought]).new, client.tell([bought]).known] == [1, 1]
+    assert client.forget("zoe").events == 1
     with pytest.raises(EncoreError, match="404: a revert needs a trial"):
         client.revert_trial("by test")
     client.close()

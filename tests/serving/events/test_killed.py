@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from serving.bento import BentoInfo
-from serving.probe import Client
+from serving.client import Connection
 from serving.process import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -40,7 +40,7 @@ class Teller:
         return json.dumps({"events": events}).encode()
 
     def tell_until_it_dies(self, url: str, acknowledged: threading.Semaphore) -> None:
-        client = Client(url)
+        client = Connection(url)
         try:
             while True:
                 body = self.next_body()
@@ -95,7 +95,7 @@ def test_acknowledged_events_survive_kills_exactly_once(
     assert len(kept) <= sum(teller.n_sent for teller in tellers)
 
     with running(built.tag, home=home, log=tmp_path / "log", python=stranger, events=str(store)) as url:
-        client = Client(url)
+        client = Connection(url)
         answers = [client.post("/events", body) for body in bodies]
         client.close()
     assert {status for status, _ in answers} == {200}
