@@ -6,10 +6,12 @@ the version before. A revert makes a new version with the content of an older on
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from serving.catalogue.build import Built, build
 from serving.catalogue.edits import Edits, check
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from serving.answers.answerer import Answerer
 
 KEPT_VERSIONS = 50
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class LiveCatalogue:
         self._journal = journal
         self._metrics = metrics
         self._turn = asyncio.Lock()
+        self._builder = ThreadPoolExecutor(1, "catalogue")  # one, which takes again the memory that it freed
         first = Step(Act(version=0, digest="", at=time.time(), what="bundle"), None, Edits())
         self._steps: dict[int, Step] = {0: first}
         for line in journal.lines() if journal else ():
@@ -126,9 +130,14 @@ class LiveCatalogue:
         )
 
     def close(self) -> None:
-        """Give the journal back."""
+        """Give the journal and the thread back."""
+        self._builder.shutdown()
         if self._journal is not None:
             self._journal.close()
+
+    async def _aside(self, call: Callable[..., T], *arguments: Any) -> T:
+        """In the thread that builds."""
+        return await asyncio.get_running_loop().run_in_executor(self._builder, call, *arguments)
 
     @property
     def _bundle(self) -> str:
@@ -138,8 +147,11 @@ class LiveCatalogue:
         self, made: Callable[[], Step], change: CatalogueChange | None, to: int | None
     ) -> CatalogueState:
         """Build, keep, and let the new version answer."""
-        version = await asyncio.to_thread(self._prepared, made, change, to)
-        self._earlier, self.current = self.current, version
+        version = await self._aside(self._prepared, made, change, to)
+        gone, self._earlier, self.current = self._earlier, self.current, version
+        if gone is not None and not _shares_models(gone, self._earlier):
+            del gone
+            await self._aside(gc.collect)  # answerers refer to themselves, and hold a model each
         self._keep(version.step)
         self._tell()
         return self.state()
@@ -221,6 +233,10 @@ class LiveCatalogue:
     def _tell(self) -> None:
         state = self.state()
         self._metrics.catalogue(state.version, state.items, state.hidden)
+
+
+def _shares_models(one: Version, other: Version) -> bool:
+    return all(one.arms[name].grown is other.arms[name].grown for name in one.arms)
 
 
 class Seat:

@@ -1,6 +1,7 @@
 """Versions: what a change does at once, what it leaves alone, and what undoes it."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -328,3 +329,12 @@ def test_what_is_counted_without_the_model_goes_on_with_new_items(opened: Open) 
     assert [each.score for each in after.items] == [each.score for each in before.items]
     assert now.complete(CompleteRequest(basket=["oat"], k=3)).fallback == "no-basket"
     assert {each.title.split()[1] for each in now.similar(SimilarRequest(item="oat", k=2)).items} == {"milk"}
+
+
+def test_models_of_versions_before_the_last_are_let_go(opened: Open) -> None:
+    catalogue = live(opened("trie-pointer"))
+    models: list[Any] = []
+    for number in range(4):
+        put(catalogue, {"item": f"new {number}", "fields": {"title": "milk fresh"}})
+        models.append(weakref.ref(catalogue.seat("champion").current.bundle.recommender))
+    assert [model() is not None for model in models] == [False, False, True, True]
