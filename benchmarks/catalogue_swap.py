@@ -106,7 +106,7 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
     """
     from models.bundle import save
 
-    packed = made(given.items)
+    machine, packed = timing.machine("polars", "scikit-learn"), made(given.items)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save(packed, folder / "bundle")
@@ -120,7 +120,7 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
         raise RuntimeError("every answer must be 200, but some were not: see the table and run it again.")
     return {
         "command": f"python -m benchmarks.catalogue_swap --items {given.items} --new {given.new}",
-        "machine": timing.machine("polars", "scikit-learn"),
+        "machine": machine,
         "family": packed.recommender.family,
         "config": packed.recommender.config.model_dump(mode="json"),
         "items": given.items,
