@@ -1,6 +1,11 @@
 """Serving load: latency and throughput of POST /recommend beside the bare model call of the same run.
 
-python -m benchmarks.serving_load --bundle DIR
+    python -m benchmarks.serving_load --bundle DIR        # two minutes on two cores; needs wrk
+
+Beside them: the time to read the model's tables once at this machine's memory bandwidth (the floor of a
+call), and constrained beam search by Hugging Face's `generate` over the same semantic IDs
+(`benchmarks/generate.py`). Model, `generate` and service compute with one thread; clients and service share
+the machine.
 """
 
 import argparse
@@ -10,22 +15,24 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
+from benchmarks.load import load
 from serving.door.schemas import RecommendRequest
 
 if TYPE_CHECKING:
+    from data.interactions import Interactions
     from models.bundle import Bundle
 
-CLIENTS = (1, 8, 32)
-BATCHES = (1, 8, 32)
-N_EVENTS = 50
+AT_ONCE = (1, 8, 64)
+N_EVENTS, K = 50, 10
+BARE, GENERATE, SERVED = "bare model call", "hf generate", "POST /recommend"
 RESULT = Path(__file__).with_name("results") / "serving_load.json"
 
 
@@ -34,69 +41,78 @@ class Line:
     """One row of the table.
 
     Attributes:
-        what: "bare model call" or "POST /recommend".
+        what: BARE, GENERATE or SERVED.
         at_once: histories of a call, or clients that ask at the same time.
-        p50_ms, p99_ms: of a call.
+        p50_ms, p95_ms, p99_ms: of a call.
         per_second: histories answered in a second.
-        not_200: answers other than 200.
+        failed: answers other than 2xx.
     """
 
     what: str
     at_once: int
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     per_second: float
-    not_200: int = 0
+    failed: int = 0
 
     def __str__(self) -> str:
         """A line of the printed table."""
-        return (
-            f"{self.what:<18}{self.at_once:>8}{self.p50_ms:>10.2f}{self.p99_ms:>10.2f}"
-            f"{self.per_second:>12.0f}{self.not_200:>9}"
-        )
+        times = f"{self.p50_ms:>10.2f}{self.p95_ms:>10.2f}{self.p99_ms:>10.2f}"
+        return f"{self.what:<18}{self.at_once:>8}{times}{self.per_second:>12.0f}{self.failed:>9}"
 
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bundle", type=Path, required=True, help="folder of a bundle")
-    parser.add_argument("--requests", type=int, default=2000, help="per number of clients")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per line")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # as the service has it; read when the model is first imported
-    report = measure(given.bundle, given.requests)
+    report = measure(given.bundle, given.seconds)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def measure(bundle_path: Path, n_requests: int) -> dict[str, object]:
+def measure(bundle_path: Path, seconds: float) -> dict[str, object]:
     """All lines for one bundle, printed as they come; the report as written.
 
     Raises:
-        RuntimeError: an answer was not 200.
+        RuntimeError: an answer was not 2xx.
     """
     from models import bundle
-    from serving.process import running
 
+    load_before = round(os.getloadavg()[0], 1)
     loaded = bundle.load(bundle_path)
-    requests = frozen_requests(loaded, n_requests)
-    print(f"{'':<18}{'at once':>8}{'p50 ms':>10}{'p99 ms':>10}{'lists/s':>12}{'not 200':>9}")
-    lines = [shown(bare_calls(loaded, requests, size)) for size in BATCHES]
-    with tempfile.TemporaryDirectory() as scratch, running(bundle_path, log=Path(scratch) / "log") as url:
-        served(url, requests[: max(CLIENTS)], max(CLIENTS))  # connections and caches
-        lines += [shown(served(url, requests, n_clients)) for n_clients in CLIENTS]
-    if any(line.not_200 for line in lines):
-        raise RuntimeError("every answer must be 200, but some were not: see the table and run it again.")
+    requests = frozen_requests(loaded, 2_000)
+    print(f"{'':<18}{'at once':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'lists/s':>12}{'failed':>9}")
+    recommend = partial(loaded.recommender.recommend, k=K)
+    lines = [shown(called(BARE, loaded, requests, n, seconds, recommend)) for n in AT_ONCE]
+    lines += generated(loaded, requests, seconds)
+    begun, service = served(bundle_path, requests, seconds)
+    lines += service
+    if any(line.failed for line in lines):
+        raise RuntimeError("every answer must be 2xx, but some were not: see the table and run it again.")
     return {
-        "command": f"python -m benchmarks.serving_load --bundle DIR --requests {n_requests}",
-        "machine": {"cpus": os.cpu_count(), "processor": processor(), "python": platform.python_version()},
+        "command": "python -m benchmarks.serving_load --bundle DIR",
+        "machine": {
+            "cpus": os.cpu_count(),
+            "processor": processor(),
+            "python": platform.python_version(),
+            "load_before": load_before,
+        },
         "bundle": {
             "digest": bundle.digest(bundle_path),
             "family": loaded.recommender.family,
             "n_items": len(loaded.catalogue),
         },
-        "k": 10,
+        "k": K,
         "mean_events": float(np.mean([len(request.history or []) for request in requests])),
+        **begun,
+        **floor_of(loaded),
         "lines": [asdict(line) for line in lines],
     }
 
@@ -113,52 +129,88 @@ def frozen_requests(loaded: "Bundle", n_requests: int) -> list[RecommendRequest]
                 history=[keys[item] for item in chosen.item[start:stop]],
                 timestamps=chosen.time[start:stop].tolist(),
                 baskets=[str(basket) for basket in chosen.basket[start:stop]],
-                k=10,
+                k=K,
             )
         )
     return requests
 
 
-def bare_calls(loaded: "Bundle", requests: list[RecommendRequest], size: int, seconds: float = 5.0) -> Line:
-    """The model alone, `size` histories a call, for about `seconds`."""
+def called(
+    what: str,
+    loaded: "Bundle",
+    requests: list[RecommendRequest],
+    size: int,
+    seconds: float,
+    call: "Callable[[Interactions], object]",
+) -> Line:
+    """A function of histories, `size` a call, for about `seconds`."""
+    seconds_of: list[float] = []
+    call(histories_of(loaded, requests[:size]))  # what is made at the first call
+    until, start = time.perf_counter() + seconds, 0
+    while time.perf_counter() < until or not seconds_of:
+        histories = histories_of(loaded, requests[start : start + size])
+        start = (start + size) % (len(requests) - size + 1)
+        seconds_of.append(_timed(partial(call, histories)))
+    p50, p95, p99 = (round(float(np.percentile(seconds_of, q)) * 1000, 2) for q in (50, 95, 99))
+    return Line(what, size, p50, p95, p99, round(size * len(seconds_of) / sum(seconds_of), 1))
+
+
+def histories_of(loaded: "Bundle", requests: list[RecommendRequest]) -> "Interactions":
+    """The histories of requests in dense ids."""
     from data.interactions import Interactions
 
-    seconds_of, until = [], time.perf_counter() + seconds
-    for start in range(0, len(requests) - size + 1, size):
-        group = requests[start : start + size]
-        histories = Interactions.from_histories(
-            [loaded.catalogue.ids(request.history or []).tolist() for request in group],
-            [request.timestamps or [] for request in group],
-            [[int(basket) for basket in request.baskets or []] for request in group],
-        )
-        seconds_of.append(_timed(partial(loaded.recommender.recommend, histories, 10)))
-        if time.perf_counter() > until:
-            break
-    return _line("bare model call", size, seconds_of, size * len(seconds_of) / sum(seconds_of), 0)
+    return Interactions.from_histories(
+        [loaded.catalogue.ids(request.history or []).tolist() for request in requests],
+        [request.timestamps or [] for request in requests],
+        [[int(basket) for basket in request.baskets or []] for request in requests],
+    )
 
 
-def served(url: str, requests: list[RecommendRequest], n_clients: int) -> Line:
-    """`n_clients` connections, kept alive, each asking again as soon as it has its answer."""
-    from serving.client import Connection
+def generated(loaded: "Bundle", requests: list[RecommendRequest], seconds: float) -> list[Line]:
+    """Lines of `generate`; none for a bundle without semantic IDs."""
+    if loaded.items is None:
+        return []
+    from benchmarks.generate import generator
 
-    def ask(bodies: list[bytes]) -> list[tuple[int, float]]:
-        client = Connection(url)
-        answers = []
-        for body in bodies:
-            start = time.perf_counter()
-            status, _ = client.post("/recommend", body)
-            answers.append((status, time.perf_counter() - start))
-        client.close()
-        return answers
+    run = generator(loaded.items.table, K)
+    return [shown(called(GENERATE, loaded, requests, n, seconds, run)) for n in AT_ONCE]
+
+
+def served(
+    bundle_path: Path, requests: list[RecommendRequest], seconds: float
+) -> tuple[dict[str, Any], list[Line]]:
+    """Seconds from start to ready, memory of the service after the load, and its lines."""
+    from serving.process import running
 
     bodies = [request.model_dump_json(exclude_defaults=True).encode() for request in requests]
-    start = time.perf_counter()
-    with ThreadPoolExecutor(n_clients) as pool:
-        parts = list(pool.map(ask, [bodies[client::n_clients] for client in range(n_clients)]))
-    elapsed = time.perf_counter() - start
-    answers = [answer for part in parts for answer in part]
-    not_200 = sum(status != 200 for status, _ in answers)
-    return _line("POST /recommend", n_clients, [s for _, s in answers], len(answers) / elapsed, not_200)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch, running(bundle_path, log=Path(scratch) / "log") as url:
+        ready = time.perf_counter() - started
+        load(f"{url}/recommend", bodies, max(AT_ONCE), min(2.0, seconds))  # connections and caches
+        found = [(n, load(f"{url}/recommend", bodies, n, seconds)) for n in AT_ONCE]
+        children = psutil.Process().children(recursive=True)
+        largest = max(child.memory_info().rss for child in children)
+    lines = [
+        shown(Line(SERVED, n, each.p50_ms, each.p95_ms, each.p99_ms, each.per_second, each.failed))
+        for n, each in found
+    ]
+    return {"ready_seconds": round(ready, 1), "service_mib": round(largest / 2**20)}, lines
+
+
+def floor_of(loaded: "Bundle") -> dict[str, float]:
+    """What a call has to read from memory, and how long that takes here.
+
+    The weights once, in the precision of the answer (float64): a list is exact over the whole catalogue.
+    """
+    from benchmarks.timing import memory_read
+
+    read, gigabytes = memory_read()
+    seconds = min(_timed(read) for _ in range(5))
+    n_bytes = 8 * sum(array.size for array in loaded.recommender.state().values() if array.dtype.kind == "f")
+    return {
+        "gb_per_second": round(gigabytes / seconds, 1),
+        "floor_ms": round(1000 * n_bytes / 1e9 / (gigabytes / seconds), 2),
+    }
 
 
 def processor() -> str:
@@ -179,11 +231,6 @@ def _timed(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def _line(what: str, at_once: int, seconds: list[float], per_second: float, not_200: int) -> Line:
-    p50, p99 = (float(np.percentile(seconds, q)) * 1000 for q in (50, 99))
-    return Line(what, at_once, round(p50, 3), round(p99, 3), round(per_second, 1), not_200)
 
 
 if __name__ == "__main__":

@@ -201,8 +201,8 @@ def test_a_wrong_url_is_refused(url: str) -> None:
 @pytest.mark.slow
 def test_every_call_is_answered_by_a_real_service(guarded: str) -> None:
     client = EncoreClient(guarded, token="all-secret")
-    assert client.is_ready()
     assert client.info().n_items == 5
+    assert client.is_ready()
     assert client.recommend(RecommendRequest(history=["10"], k=2)).items[0].title == "milk"
     assert len(client.recommend_many([RecommendRequest(user="ann"), RecommendRequest(history=[])])) == 2
     assert client.similar(SimilarRequest(item="10")).items[0].item == "12"

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import threading
 import urllib.request
 from pathlib import Path
@@ -50,6 +49,7 @@ def test_a_bento_alone_takes_on_items_under_load_and_keeps_them_over_a_kill(
     packed: BentoInfo, home: Path, stranger: str, tmp_path: Path
 ) -> None:
     folder, log = tmp_path / "changes", tmp_path / "service.log"
+    others = set(psutil.Process().children(recursive=True))  # services that other tests share
     with running(packed.tag, home=home, log=log, python=stranger, catalogue=folder) as url:
         done, seen = threading.Event(), []
 
@@ -83,7 +83,7 @@ def test_a_bento_alone_takes_on_items_under_load_and_keeps_them_over_a_kill(
         assert [each["title"] for each in answer["items"]] == ["b1, milk fresh oat"]
         assert (answer["catalogue"], count(url, "encore_catalogue_version")) == (3, 3)
         assert count(url, "encore_forbidden_items_served_total") == 0
-        kill_workers()
+        kill(set(psutil.Process().children(recursive=True)) - others)
     with running(packed.tag, home=home, log=log, python=stranger, catalogue=folder) as url:
         again = call(url, "GET", "/catalogue")[1]
         assert (again["version"], again["items"], again["hidden"]) == (3, 21, 1)
@@ -94,8 +94,8 @@ def test_a_bento_alone_takes_on_items_under_load_and_keeps_them_over_a_kill(
         assert call(url, "GET", "/catalogue")[1]["kept"] == "memory"
 
 
-def kill_workers() -> None:
+def kill(family: set[psutil.Process]) -> None:
     """As a machine that loses power would, without asking."""
-    for child in psutil.Process().children(recursive=True):
-        if "bentoml" in " ".join(child.cmdline()):
-            child.send_signal(signal.SIGKILL)
+    for each in family:
+        each.kill()
+    psutil.wait_procs(family, timeout=20)

@@ -1,0 +1,75 @@
+"""Generate: constrained beam search by Hugging Face's `generate` over the same semantic IDs, for comparison.
+
+As open re-implementations of TIGER (Rajput et al. 2023, arXiv:2305.05065) serve it: a T5 that reads the codes
+of the history and is only let to spell items. Its weights are random, and it has one layer each, the least
+that can be called one, so a trained one is slower.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from data.interactions import Interactions
+from models.tokenizers.code_table import CodeTable
+
+D_MODEL, N_HEADS = 64, 2
+PAD, END = 0, 1
+
+
+def generator(codes: CodeTable, k: int) -> Callable[[Interactions], object]:
+    """A function that spells the k best items of each history with a beam of k.
+
+    Args:
+        codes: semantic IDs of the catalogue.
+        k: beams, and lists' length.
+    """
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    starts = 2 + np.concatenate([[0], np.cumsum(codes.sizes[:-1])])
+    tokens = codes.codes + starts
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=int(2 + sum(codes.sizes)),
+        d_model=D_MODEL,
+        d_kv=D_MODEL // N_HEADS,
+        d_ff=2 * D_MODEL,
+        num_layers=1,
+        num_decoder_layers=1,
+        num_heads=N_HEADS,
+        pad_token_id=PAD,
+        eos_token_id=END,
+        decoder_start_token_id=PAD,
+    )
+    model = T5ForConditionalGeneration(config).eval()
+    following = _following(tokens)
+
+    def run(histories: Interactions) -> object:
+        asked = [tokens[histories.history(row)].ravel() for row in range(histories.n_users)]
+        width = max(1, max(len(row) for row in asked))
+        ids = torch.full((len(asked), width), PAD)
+        for row, each in zip(ids, asked, strict=True):
+            row[: len(each)] = torch.from_numpy(each)
+        with torch.inference_mode():
+            return model.generate(
+                ids,
+                attention_mask=(ids != PAD).long(),
+                num_beams=k,
+                num_return_sequences=k,
+                max_new_tokens=codes.n_levels,
+                min_new_tokens=codes.n_levels,
+                prefix_allowed_tokens_fn=lambda _, spelled: following[tuple(spelled[1:].tolist())],
+                do_sample=False,
+            )
+
+    return run
+
+
+def _following(tokens: np.ndarray) -> dict[tuple[int, ...], list[int]]:
+    """The tokens that continue each prefix to some item; the end where it is whole."""
+    found: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    for row in tokens.tolist():
+        for level, token in enumerate(row):
+            found[tuple(row[:level])].add(token)
+    return defaultdict(lambda: [END], {prefix: sorted(tokens) for prefix, tokens in found.items()})
