@@ -67,7 +67,13 @@ _PAGES = pages()
     http={"host": "127.0.0.1", "port": 3000},
     logging={"access": {"enabled": False}},  # ENCORE_LOG
     metrics={"enabled": False},  # one time series for each path that a stranger asks for; see DoorMetrics
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # two threads are slower on shared cores
+    envs=[
+        {"name": "OMP_NUM_THREADS", "value": "1"},  # two threads are slower on shared cores
+        {
+            "name": "OTEL_SDK_DISABLED",
+            "value": "true",
+        },  # "false" where spans are collected
+    ],
 )
 class RecommenderService:
     """Recommends items for a history or a user.

@@ -56,6 +56,7 @@ class Explainer:
         if not len(history) or not len(items):
             return [None] * len(items)
         cosine = self._neighbours.similarity(items, history)
+        cosine[items[:, None] == history] = 0  # that it was had before is said by its source
         best = cosine.argmax(axis=1)
         nearest = zip(history[best].tolist(), cosine.max(axis=1).tolist(), strict=True)
         return [self._near(item, similarity) for item, similarity in nearest]

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+from pydantic import TypeAdapter
+
 from data.catalogue import Catalogue
 from data.interactions import Ints
 from models.recommender import Floats
 from serving.door.schemas import Explanation, RecommendedItem, Source
+
+_LINES = TypeAdapter(list[RecommendedItem])  # a third of the time of `model_construct`, which is Python
 
 
 class Lister:
@@ -43,14 +47,16 @@ class Lister:
         keys, titles, own = self._catalogue.keys, self._catalogue.titles, set(history)
         explanations: Sequence[Explanation | None] = why or [None] * len(items)
         found = zip(items.tolist(), scores.tolist(), explanations, strict=True)
-        return [
-            RecommendedItem.model_construct(
-                item=keys[item],
-                title=titles[item],
-                score=score,
-                rank=rank,
-                source="repeats" if item in own else source or self._source,
-                explanation=explanation,
-            )
-            for rank, (item, score, explanation) in enumerate(found, first)
-        ]
+        return _LINES.validate_python(
+            [
+                {
+                    "item": keys[item],
+                    "title": titles[item],
+                    "score": score,
+                    "rank": rank,
+                    "source": "repeats" if item in own else source or self._source,
+                    "explanation": explanation,
+                }
+                for rank, (item, score, explanation) in enumerate(found, first)
+            ]
+        )

@@ -182,7 +182,7 @@ class Explanation(Wire):
 
     codes: list[int] = Field(description="Semantic ID, coarse to fine; the last code tells twins apart.")
     sharing: list[int] = Field(description="Items that share the codes up to each level, itself included.")
-    because: Near | None = Field(description="The item of the history that is most like it.")
+    because: Near | None = Field(description="The other item of the history that is most like it.")
 
 
 class RecommendedItem(Wire):
