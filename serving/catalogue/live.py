@@ -8,7 +8,7 @@ the version before. A revert makes a new version with the content of an older on
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,6 +74,7 @@ class LiveCatalogue:
         self._journal = journal
         self._metrics = metrics
         self._turn = asyncio.Lock()
+        self._acts: set[asyncio.Task[CatalogueState]] = set()
         self._builder = ThreadPoolExecutor(1, "catalogue")  # one, which takes again the memory that it freed
         first = Step(Act(version=0, digest="", at=time.time(), what="bundle"), None, Edits())
         self._steps: dict[int, Step] = {0: first}
@@ -97,8 +98,7 @@ class LiveCatalogue:
                 changed.
             OSError: the change could not be kept; nothing changed.
         """
-        async with self._turn:
-            return await self._swap(lambda: self._changed(change), change, None)
+        return await self._to_its_end(self._change(change))
 
     async def revert(self, to: int | None = None) -> CatalogueState:
         """Go back to version `to`, or to the one before the present one.
@@ -107,9 +107,7 @@ class LiveCatalogue:
             CannotRevert: it is not kept, is the present one, or there is none before.
             OSError: the act could not be kept; nothing changed.
         """
-        async with self._turn:
-            target = self._target(to)
-            return await self._swap(lambda: self._reverted(target, time.time()), None, target)
+        return await self._to_its_end(self._revert(to))
 
     def state(self) -> CatalogueState:
         """What is there now."""
@@ -134,6 +132,22 @@ class LiveCatalogue:
         self._builder.shutdown()
         if self._journal is not None:
             self._journal.close()
+
+    async def _to_its_end(self, act: Coroutine[Any, Any, CatalogueState]) -> CatalogueState:
+        """An act that was begun ends, also where whoever asked does not wait: what is on disk must answer."""
+        task = asyncio.create_task(act)
+        self._acts.add(task)
+        task.add_done_callback(self._acts.discard)
+        return await asyncio.shield(task)
+
+    async def _change(self, change: CatalogueChange) -> CatalogueState:
+        async with self._turn:
+            return await self._swap(lambda: self._changed(change), change, None)
+
+    async def _revert(self, to: int | None) -> CatalogueState:
+        async with self._turn:
+            target = self._target(to)
+            return await self._swap(lambda: self._reverted(target, time.time()), None, target)
 
     async def _aside(self, call: Callable[..., T], *arguments: Any) -> T:
         """In the thread that builds."""

@@ -46,6 +46,23 @@ def listed(catalogue: LiveCatalogue, **request: Any) -> list[str]:
     return [each.item for each in catalogue.seat("champion").current.recommend([asked])[0].items]
 
 
+def test_a_change_that_nobody_waits_for_any_more_is_made_whole(opened: Open, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    catalogue = live(opened("popularity"), journal)
+
+    async def cut_off() -> CatalogueState:
+        asked = asyncio.create_task(catalogue.change(change(OAT)))
+        await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        return await catalogue.change(change({"item": "i1", "hidden": True}))
+
+    state = asyncio.run(cut_off())
+    assert (state.version, state.items, state.hidden) == (2, 21, 1)
+    assert [line.version for line in journal.lines()] == [1, 2]
+
+
 @pytest.mark.parametrize("family", CODED)
 def test_a_new_item_can_be_recommended_at_once_and_be_in_a_history(family: str, opened: Open) -> None:
     catalogue = live(opened(family))
