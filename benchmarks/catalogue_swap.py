@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.serving_load import N_EVENTS
-from serving.client import Connection
+from serving.connection import Connection
 from serving.process import running
 
 if TYPE_CHECKING:

@@ -167,7 +167,7 @@ def posted(service: Service, bodies: Sequence[bytes], line: Line, *, expected: i
     Raises:
         RuntimeError: an answer was another than expected.
     """
-    from serving.client import Connection
+    from serving.connection import Connection
 
     def post(mine: Sequence[bytes]) -> list[float]:
         client, seconds = Connection(service.url), []

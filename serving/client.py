@@ -10,15 +10,15 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from threading import local
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
+from serving.connection import LOST, Connection, Reply
 from serving.door.lookups import Comparison, FoundItem, Info, ItemInfo, Problem, TrialInfo
 from serving.door.schemas import (
     CompleteRequest,
@@ -35,7 +35,6 @@ from serving.events.schemas import EventsRequest, EventsResponse, FeedbackEvent,
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 30.0
 _TRY_AGAIN = (429, 503)
 """The service says that it did nothing, so any call may be sent again."""
-_LOST = (http.client.HTTPException, OSError)
 
 Answer = TypeVar("Answer")
 
@@ -54,62 +53,6 @@ class EncoreError(Exception):
         self.status = status
         self.reason = reason
         self.id = request_id
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Status, headers (lower-case names) and body of an answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Connection:
-    """One connection to a service, kept alive; for one thread.
-
-    Args:
-        url: base URL, http or https.
-        token: sent as `Authorization: Bearer`, if given.
-        timeout: seconds to connect, and between two parts of an answer.
-    """
-
-    def __init__(self, url: str, token: str | None = None, timeout: float = 60) -> None:
-        parts = urlsplit(url)
-        kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}.get(parts.scheme)
-        if kind is None or not parts.netloc:
-            raise ValueError(f"a URL must begin with http:// or https:// and a host, but got {url!r}.")
-        self._connection = kind(parts.netloc, timeout=timeout)
-        self._prefix = parts.path.rstrip("/")
-        self._headers = {"Content-Type": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
-
-    def send(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        """Ask once.
-
-        Raises:
-            OSError, http.client.HTTPException: no answer came; the connection is closed.
-        """
-        try:
-            self._connection.request(method, self._prefix + path, body, self._headers)
-            answer = self._connection.getresponse()
-            return Reply(answer.status, {n.lower(): v for n, v in answer.getheaders()}, answer.read())
-        except _LOST:
-            self.close()
-            raise
-
-    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer; asks once more if an idle connection was closed meanwhile."""
-        try:
-            reply = self.send("POST", path, body)
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-            reply = self.send("POST", path, body)
-        return reply.status, reply.body
-
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
 
 
 class EncoreClient:
@@ -215,7 +158,7 @@ class EncoreClient:
         """Whether the service answers; asks once and waits for nobody."""
         try:
             return self._connection().send("GET", "/readyz").status == 200
-        except _LOST:
+        except LOST:
             return False
 
     def close(self) -> None:
@@ -238,7 +181,7 @@ class EncoreClient:
             is_last = attempt == self._retries
             try:
                 reply = self._send(method, path, body, is_repeatable=is_repeatable)
-            except _LOST as error:
+            except LOST as error:
                 if is_last or not (is_repeatable or isinstance(error, ConnectionRefusedError)):
                     raise EncoreError(0, f"no answer came: {type(error).__name__}: {error}") from error
                 self._wait(_pause(attempt))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from serving.client import Connection
+from serving.connection import Connection
 from serving.door.schemas import MAX_REQUESTS, RecommendRequest
 from validation.parity import Answer
 

@@ -69,10 +69,7 @@ _PAGES = pages()
     metrics={"enabled": False},  # one time series for each path that a stranger asks for; see DoorMetrics
     envs=[
         {"name": "OMP_NUM_THREADS", "value": "1"},  # two threads are slower on shared cores
-        {
-            "name": "OTEL_SDK_DISABLED",
-            "value": "true",
-        },  # "false" where spans are collected
+        {"name": "OTEL_SDK_DISABLED", "value": "true"},  # set it to false where spans are collected
     ],
 )
 class RecommenderService:

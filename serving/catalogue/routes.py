@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
 from serving.catalogue.turns import short_turns
 from serving.door.schemas import explain
-from serving.door.wire import Refusal, read, read_bytes, refuse, reply
+from serving.door.wire import Refusal, not_json, read, read_bytes, refuse, reply
 
 if TYPE_CHECKING:
     from serving.catalogue.live import LiveCatalogue
@@ -42,7 +42,7 @@ def _show(request: Request) -> Response:
 
 
 async def _change(request: Request) -> Response:
-    if (refusal := _not_json(request)) is not None:
+    if (refusal := not_json(request, "a change")) is not None:
         return refuse(refusal)
     body = await read_bytes(request, MAX_CHANGE_BYTES)
     if isinstance(body, Refusal):
@@ -61,7 +61,7 @@ def _read(body: bytes) -> CatalogueChange:
 
 
 async def _revert(request: Request) -> Response:
-    if (refusal := _not_json(request)) is not None:
+    if (refusal := not_json(request, "a change")) is not None:
         return refuse(refusal)
     asked = await read(request, CatalogueRevert)
     if isinstance(asked.body, Refusal):
@@ -81,10 +81,3 @@ async def _acted(act: Awaitable[CatalogueState]) -> Response:
         return refuse(Refusal(507, said + "make room, then send it again."))
     logger.info("event=catalogue_changed version=%s items=%s", state.version, state.items)
     return reply(state)
-
-
-def _not_json(request: Request) -> Refusal | None:
-    """A web page of another site cannot send JSON unasked."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
-        return None
-    return Refusal(415, "a change must be JSON, but is not said to be: send content-type: application/json.")

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from serving.access.keys import Role
 from serving.catalogue.schemas import CatalogueChange, CatalogueRevert, CatalogueState
+from serving.door import examples
 from serving.door.lookups import Comparison, FoundItem, Info, ItemInfo, TrialInfo
 from serving.door.schemas import (
     CompleteRequest,
@@ -60,80 +61,6 @@ class Call:
     is_documented: bool = True
 
 
-_LINEAGE = {
-    "bento": "recommender:5d0f3cbf9a1e-8c2e51d0",
-    "run_id": "20261125-0300-2f1c",
-    "snapshot": "9b1f0c77e2aa",
-    "generation": "c41d9e02b7f3",
-    "family": "encore",
-    "bundle": "5d0f3cbf9a1e" + 52 * "0",
-}
-_ANSWER = {
-    "items": [
-        {
-            "item": "995242",
-            "title": "white milk",
-            "score": 3.25,
-            "rank": 0,
-            "source": "repeats",
-            "explanation": None,
-        }
-    ],
-    "lineage": _LINEAGE,
-    "ignored": [],
-    "notice": None,
-    "fallback": None,
-    "id": None,
-    "arm": None,
-}
-_INFO = {
-    "lineage": _LINEAGE,
-    "n_items": 11829,
-    "n_users": 2462,
-    "fields": ["department", "brand"],
-    "explains": True,
-    "catalogue": 0,
-    "trial": None,
-}
-_ITEM = {
-    "item": "995242",
-    "title": "white milk",
-    "fields": {"department": "GROCERY", "brand": "Private"},
-    "codes": [12, 3, 201, 0],
-    "sharing": [512, 40, 2, 1],
-    "neighbours": [{"item": "1029743", "title": "low fat milk", "similarity": 0.97}],
-}
-_TRIAL = {
-    "mode": "canary",
-    "share": 0.1,
-    "k": 10,
-    "challenger": _LINEAGE,
-    "counts": {"champion": 903, "challenger": 97, "failed": 0, "dropped": 0},
-    "reverted": {"rule": "by hand", "reason": "too many cat toys", "when": 1795651200.0},
-}
-_CATALOGUE = {
-    "version": 1,
-    "digest": "71b2c0d1e9aa",
-    "items": 11829,
-    "added": 0,
-    "changed": 0,
-    "hidden": 1,
-    "out_of_stock": 0,
-    "kept": "disk",
-    "arms": {"champion": {"items": 11829, "left_out": 0, "reason": None}},
-    "history": [
-        {"version": 0, "digest": "5d0f3cbf9a1e", "at": 1795651200.0, "what": "bundle"},
-        {"version": 1, "digest": "71b2c0d1e9aa", "at": 1795654800.0, "what": "change", "items": 1},
-    ],
-}
-_EVENT = {
-    "event_key": "order-4711-line-1",
-    "user": "900",
-    "item": "995242",
-    "kind": "purchase",
-    "timestamp": 1795651200,
-    "basket": "order-4711",
-}
 _FIND = {"q": "Beginning of a key, or words of a title."}
 
 CALLS: tuple[Call, ...] = (
@@ -145,7 +72,7 @@ CALLS: tuple[Call, ...] = (
     Call("GET", "/metrics", "read", "Counts and times for Prometheus.", is_probe=True),
     Call("GET", "/openapi.json", "read", "This document.", answers="application/json"),
     Call("GET", "/docs.json", "read", "The same as /openapi.json.", answers="application/json"),
-    Call("GET", "/info", "read", "What is served, and what is on trial.", answers=Info, gives=_INFO),
+    Call("GET", "/info", "read", "What is served, and what is on trial.", answers=Info, gives=examples.INFO),
     Call(
         "GET",
         "/items",
@@ -161,7 +88,7 @@ CALLS: tuple[Call, ...] = (
         "read",
         "An item's fields, semantic ID and nearest items.",
         answers=ItemInfo,
-        gives=_ITEM,
+        gives=examples.ITEM,
         refusals=(404,),
     ),
     Call(
@@ -181,7 +108,7 @@ CALLS: tuple[Call, ...] = (
         asks=RecommendRequest,
         answers=RecommendResponse,
         example={"history": ["1082185", "995242"], "k": 5},
-        gives=_ANSWER,
+        gives=examples.ANSWER,
     ),
     Call(
         "POST",
@@ -191,7 +118,7 @@ CALLS: tuple[Call, ...] = (
         asks=RecommendManyRequest,
         answers=RecommendManyResponse,
         example={"requests": [{"history": ["1082185"], "k": 5}, {"history": []}]},
-        gives={"answers": [_ANSWER, _ANSWER]},
+        gives={"answers": [examples.ANSWER, examples.ANSWER]},
     ),
     Call(
         "POST",
@@ -201,7 +128,7 @@ CALLS: tuple[Call, ...] = (
         asks=SimilarRequest,
         answers=RecommendResponse,
         example={"item": "995242", "k": 5},
-        gives=_ANSWER,
+        gives=examples.ANSWER,
     ),
     Call(
         "POST",
@@ -211,7 +138,7 @@ CALLS: tuple[Call, ...] = (
         asks=CompleteRequest,
         answers=RecommendResponse,
         example={"basket": ["995242", "1082185"], "k": 5},
-        gives=_ANSWER,
+        gives=examples.ANSWER,
     ),
     Call(
         "POST",
@@ -221,7 +148,7 @@ CALLS: tuple[Call, ...] = (
         asks=RecommendRequest,
         answers=Comparison,
         example={"history": ["1082185", "995242"], "k": 5},
-        gives={"champion": _ANSWER, "challenger": _ANSWER},
+        gives={"champion": examples.ANSWER, "challenger": examples.ANSWER},
         refusals=(404,),
     ),
     Call(
@@ -230,7 +157,7 @@ CALLS: tuple[Call, ...] = (
         "read",
         "The version of the catalogue, and those before.",
         answers=CatalogueState,
-        gives=_CATALOGUE,
+        gives=examples.CATALOGUE,
     ),
     Call(
         "PUT",
@@ -240,7 +167,7 @@ CALLS: tuple[Call, ...] = (
         asks=CatalogueChange,
         answers=CatalogueState,
         example={"items": [{"item": "995242", "hidden": True}]},
-        gives=_CATALOGUE,
+        gives=examples.CATALOGUE,
         refusals=(409, 507),
     ),
     Call(
@@ -251,7 +178,7 @@ CALLS: tuple[Call, ...] = (
         asks=CatalogueRevert,
         answers=CatalogueState,
         example={"to": 0},
-        gives=_CATALOGUE,
+        gives=examples.CATALOGUE,
         refusals=(409, 507),
     ),
     Call(
@@ -261,7 +188,7 @@ CALLS: tuple[Call, ...] = (
         "Keep what users did: all of it, on disk, or none.",
         asks=EventsRequest,
         answers=EventsResponse,
-        example={"events": [_EVENT]},
+        example={"events": [examples.EVENT]},
         gives={"new": 1, "known": 0, "forgotten": 0, "unknown_items": []},
         refusals=(404, 409),
     ),
@@ -282,7 +209,7 @@ CALLS: tuple[Call, ...] = (
         asks=RevertRequest,
         answers=TrialInfo,
         example={"reason": "too many cat toys"},
-        gives=_TRIAL,
+        gives=examples.TRIAL,
         refusals=(404,),
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.door.calls import CALLS
 from serving.process import running
 

@@ -14,7 +14,7 @@ import pytest
 
 from serving import bento
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.door.schemas import RecommendRequest
 from serving.probe import replay
 from serving.process import running

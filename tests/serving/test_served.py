@@ -14,7 +14,7 @@ from models.bundle import Bundle, digest
 from serving.answers.answerer import Answerer
 from serving.answers.query import NOTICES
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.door.schemas import RecommendRequest
 from serving.probe import Mode, replay
 

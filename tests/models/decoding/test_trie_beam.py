@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decoding.exact import top_items
 from models.decoding.trie_beam import trie_beam
-from models.recommender import NO_ITEM
+from models.recommender import NO_ITEM, top_k
 from models.tokenizers.code_table import build_trie
 
 CODES = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]])
@@ -22,6 +21,11 @@ def prefix_scores(seed, trie=TRIE, n=3):
     return np.log(mass[:, 1:])
 
 
+def every_item(scores, k, allowed):
+    """The best allowed leaves, all of them compared."""
+    return top_k(scores[:, TRIE.leaf_of - 1], k, allowed)
+
+
 def test_a_narrow_beam_follows_the_best_prefix():
     # prefix 0 has .6 = .3 + .3, item 4 alone .4: width 1 takes prefix 0 and misses the best item
     mass = np.array([[0.6, 0.0, 0.4, 0.3, 0.3, 0.0, 0.0, 0.4]])
@@ -29,14 +33,14 @@ def test_a_narrow_beam_follows_the_best_prefix():
         scores = np.log(mass)
     assert trie_beam(scores, TRIE, 1, None, beam=1).items.tolist() == [[0]]
     assert trie_beam(scores, TRIE, 1, None, beam=2).items.tolist() == [[4]]
-    assert top_items(scores, TRIE, 1, None).items.tolist() == [[4]]
+    assert every_item(scores, 1, None).items.tolist() == [[4]]
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.sets(st.integers(0, 4), min_size=1))
 def test_full_width_equals_exact_and_only_allowed_items_come_back(seed, k, open_items):
     allowed = np.isin(np.arange(5), list(open_items))
     scores = prefix_scores(seed)
-    beam, exact = trie_beam(scores, TRIE, k, allowed, beam=5), top_items(scores, TRIE, k, allowed)
+    beam, exact = trie_beam(scores, TRIE, k, allowed, beam=5), every_item(scores, k, allowed)
     assert np.array_equal(beam.items, exact.items)
     assert np.array_equal(beam.scores, exact.scores)
     assert set(beam.items.ravel()) <= open_items | {NO_ITEM}

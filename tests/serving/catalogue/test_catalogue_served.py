@@ -13,7 +13,7 @@ import pytest
 from models.bundle import save
 from serving import bento
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.process import running
 from tests.serving.catalogue.conftest import Shop
 

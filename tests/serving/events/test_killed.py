@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.process import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

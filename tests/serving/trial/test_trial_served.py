@@ -15,7 +15,7 @@ import pytest
 from models import bundle as bundles
 from serving.answers.answer_log import lines
 from serving.bento import BentoInfo
-from serving.client import Connection
+from serving.connection import Connection
 from serving.door.schemas import RecommendRequest
 from serving.process import running
 from serving.trial.config import RevertConfig, TrialConfig
