@@ -21,6 +21,7 @@ PREFECT_VARIABLE = "PREFECT_API_URL"
 WHO_VARIABLE = "ENCORE_WHO"
 ALARMS_VARIABLE = "ENCORE_ALARMS"
 EVENTS_VARIABLE = "ENCORE_EVENTS"
+CATALOGUE_VARIABLE = "ENCORE_CATALOGUE"
 GLOO_VARIABLE = "GLOO_SOCKET_IFNAME"
 LAYERS = ("data", "models", "validation", "serving", "flows")
 
@@ -100,6 +101,11 @@ class Home:
     def answers(self) -> Path:
         """What the service was asked and answered, for `encore trace`."""
         return self.root / "answers"
+
+    @property
+    def catalogue(self) -> Path:
+        """Where a service keeps changes of its catalogue: $ENCORE_CATALOGUE, else a folder here."""
+        return Path(os.environ.get(CATALOGUE_VARIABLE) or self.root / "catalogue")
 
     @property
     def events(self) -> str:

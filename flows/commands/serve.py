@@ -11,7 +11,6 @@ from flows.environment import home
 from flows.trial.challenger import config_of, packed
 from serving.place import place_of
 from serving.process import running
-from serving.settings import catalogue_folder
 from serving.trial.config import TrialConfig
 
 
@@ -41,7 +40,7 @@ def run(
         answers=here.answers,
         events=here.events,
         trial=trial,
-        catalogue=catalogue_folder(),
+        catalogue=here.catalogue,
     ) as url:
         console.print(f"[bold]{release.bento}[/bold] ({release.family}) answers at {url}", soft_wrap=True)
         if trial is not None:

@@ -18,7 +18,7 @@ def run(name: str) -> bool:
     if tried := found.line.get("trial"):
         rows.append(("arm", f"{tried['arm']} of a {tried['mode']}, against {_opponent(tried)[:12]}"))
     if version := found.line.get("catalogue"):
-        rows.append(("catalogue", f"version {version}, changed while serving; asked again without changes"))
+        rows.append(("catalogue", f"version {version}, changed while serving"))
     rows += [("bundle", found.line["bundle"]), *sorted(found.lineage.items())]
     for act in found.acts:
         rows.append((f"act {act.seq}: {act.action}", escape(act.reason)))
@@ -34,7 +34,7 @@ def run(name: str) -> bool:
     if found.reproduced:
         console.print("[bold green]Asked again: the same items and scores.[/]")
     elif found.again is None:
-        console.print("[bold red]Not asked again: the Bento, its bundle or the user is gone.[/]")
+        console.print("[bold red]Not asked again: the Bento, its bundle or its catalogue is gone.[/]")
     else:
         console.print("[bold red]Asked again, the answer differs:[/]", found.again[0])
     return found.reproduced

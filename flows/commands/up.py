@@ -19,7 +19,6 @@ from flows.environment import Home, home, of_child
 from flows.record.promotion import pointed
 from flows.tracking.tracker import make_store
 from serving.process import LOOPBACK, running, stop
-from serving.settings import catalogue_folder
 
 START_SECONDS = 180.0
 
@@ -56,7 +55,7 @@ def _service(stack: ExitStack, here: Home, port: int) -> str:
             port=port,
             answers=here.answers,
             events=here.events,
-            catalogue=catalogue_folder(),
+            catalogue=here.catalogue,
         )
     )
 

@@ -13,6 +13,7 @@ from serving import bento
 from serving.answers import answer_log
 from serving.answers.answerer import Answerer
 from serving.answers.recent import Recent, RecentEvent
+from serving.catalogue.again import at_version
 from serving.door.schemas import RecommendRequest
 from serving.settings import ANSWERS_DAYS_VARIABLE, ANSWERS_MB_VARIABLE, user_keys
 
@@ -27,7 +28,8 @@ class Trace:
         line: what the service kept: id, when, bundle, bento, request, items, scores.
         lineage: of the bundle: snapshot, generation, protocol, run.
         acts: lines of the ledger about the bundle, oldest first.
-        again: items and scores of the same question now; None where the bundle is gone.
+        again: items and scores of the same question now; None where the bundle is gone, or the version of the
+            catalogue was not kept here.
     """
 
     line: dict[str, Any]
@@ -64,7 +66,10 @@ def trace(home: Home, name: str) -> Trace:
         return Trace(line, {}, acts, None)
     loaded = bundle.load(folder)
     answerer = Answerer(loaded, line["bundle"], recent=_AsItWas(line))
-    return Trace(line, loaded.lineage, acts, _ask_again(answerer, line))
+    version = line.get("catalogue", 0)
+    then = at_version(answerer, home.catalogue, version) if version else answerer
+    again = None if then is None else _ask_again(then, line)
+    return Trace(line, loaded.lineage, acts, again)
 
 
 class _AsItWas:

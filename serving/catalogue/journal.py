@@ -85,20 +85,8 @@ class Journal:
         self._drop_torn_line()
 
     def lines(self) -> Iterator[Line]:
-        """All acts, oldest first.
-
-        Raises:
-            ValueError: a line is damaged.
-        """
-        with self.file.open(encoding="utf-8") as text:
-            for number, line in enumerate(text, start=1):
-                try:
-                    yield Line.read(line)
-                except (ValueError, TypeError) as error:
-                    raise ValueError(
-                        f"{self.file}: line {number} must be an act as it was written, but it is damaged: "
-                        "restore the file, or move it away to begin with the bundle's catalogue."
-                    ) from error
+        """See `read`."""
+        return read(self.file)
 
     def append(self, line: Line) -> None:
         """Keep an act; it is on disk when this returns.
@@ -124,6 +112,23 @@ class Journal:
         if whole < len(content):
             logger.warning("event=catalogue_line_dropped file=%s bytes=%s", self.file, len(content) - whole)
             os.ftruncate(self._handle, whole)
+
+
+def read(file: Path) -> Iterator[Line]:
+    """All acts in a file, oldest first; also while a service appends to it.
+
+    Raises:
+        ValueError: a line is damaged.
+    """
+    with file.open(encoding="utf-8") as text:
+        for number, line in enumerate(text, start=1):
+            try:
+                yield Line.read(line)
+            except (ValueError, TypeError) as error:
+                raise ValueError(
+                    f"{file}: line {number} must be an act as it was written, but it is damaged: "
+                    "restore the file, or move it away to begin with the bundle's catalogue."
+                ) from error
 
 
 def _write(handle: int, content: bytes) -> None:

@@ -10,13 +10,14 @@ import gc
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from serving.catalogue.build import Built, build
-from serving.catalogue.edits import Edits, check
+from serving.catalogue.edits import check
 from serving.catalogue.journal import Journal, Line
-from serving.catalogue.schemas import Act, ArmState, CatalogueChange, CatalogueState
+from serving.catalogue.schemas import ArmState, CatalogueChange, CatalogueState
+from serving.catalogue.steps import Step, Steps
 from serving.catalogue.turns import short_turns
 from serving.metrics import Metrics
 from serving.trial.config import ArmName
@@ -24,23 +25,7 @@ from serving.trial.config import ArmName
 if TYPE_CHECKING:
     from serving.answers.answerer import Answerer
 
-KEPT_VERSIONS = 50
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A version without its models.
-
-    Attributes:
-        act: number, digest, time and kind.
-        before: number of the version that a revert from here goes to; None at the first that is kept.
-        edits: all changes up to it.
-    """
-
-    act: Act
-    before: int | None
-    edits: Edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +34,6 @@ class Version:
 
     step: Step
     arms: Mapping[ArmName, Built]
-
-
-class CannotRevert(ValueError):
-    """There is no such version to go back to."""
 
 
 class LiveCatalogue:
@@ -76,12 +57,12 @@ class LiveCatalogue:
         self._turn = asyncio.Lock()
         self._acts: set[asyncio.Task[CatalogueState]] = set()
         self._builder = ThreadPoolExecutor(1, "catalogue")  # one, which takes again the memory that it freed
-        first = Step(Act(version=0, digest="", at=time.time(), what="bundle"), None, Edits())
-        self._steps: dict[int, Step] = {0: first}
+        champion = bases["champion"]
+        self._steps = Steps(champion.lineage.bundle, champion.bundle.catalogue.id_of, time.time())
         for line in journal.lines() if journal else ():
-            self._keep(self._replayed(line))
-        self._steps = {number: self._named(step) for number, step in self._steps.items()}
-        newest = self._steps[max(self._steps)]
+            self._steps.replay(line)
+        self._steps.name_all()
+        newest = self._steps.newest
         self._earlier: Version | None = None
         self.current = Version(newest, self._arms(newest, ()))
         self._tell()
@@ -124,7 +105,7 @@ class LiveCatalogue:
             out_of_stock=sum(not edits.stock[key] for key in there & edits.stock.keys()),
             kept="memory" if self._journal is None else "disk",
             arms={name: _arm_state(built) for name, built in arms.items()},
-            history=[each.act for each in self._steps.values()],
+            history=[each.act for each in self._steps],
         )
 
     def close(self) -> None:
@@ -146,8 +127,8 @@ class LiveCatalogue:
 
     async def _revert(self, to: int | None) -> CatalogueState:
         async with self._turn:
-            target = self._target(to)
-            return await self._swap(lambda: self._reverted(target, time.time()), None, target)
+            target = self._steps.target(to)
+            return await self._swap(lambda: self._steps.reverted(target, time.time()), None, target)
 
     async def _aside(self, call: Callable[..., T], *arguments: Any) -> T:
         """In the thread that builds."""
@@ -166,7 +147,7 @@ class LiveCatalogue:
         if gone is not None and not _shares_models(gone, self._earlier):
             del gone
             await self._aside(gc.collect)  # answerers refer to themselves, and hold a model each
-        self._keep(version.step)
+        self._steps.keep(version.step)
         self._tell()
         return self.state()
 
@@ -186,42 +167,7 @@ class LiveCatalogue:
         now, known = self.current.step, self._bases["champion"].bundle.catalogue
         check(change, now.edits, known.id_of)
         known.check_fields({each.item: each.fields for each in change.items if each.fields})
-        return self._named(self._after(now, change, time.time()))
-
-    def _after(self, now: Step, change: CatalogueChange, at: float) -> Step:
-        """A step without its digest: a long journal would take as many of them to replay."""
-        edits = now.edits.after(change, self._bases["champion"].bundle.catalogue.id_of)
-        act = Act(version=self._next(), digest="", at=at, what="change", items=len(change.items))
-        return Step(act, now.act.version, edits)
-
-    def _named(self, step: Step) -> Step:
-        digest = step.edits.digest(self._bundle)
-        return replace(step, act=step.act.model_copy(update={"digest": digest}))
-
-    def _reverted(self, target: int, at: float) -> Step:
-        step = self._steps[target]
-        act = Act(version=self._next(), digest=step.act.digest, at=at, what="revert", to=target)
-        return Step(act, step.before, step.edits)
-
-    def _replayed(self, line: Line) -> Step:
-        """An act of an earlier process, maybe with another bundle."""
-        now = self._steps[max(self._steps)]
-        if line.change is not None:
-            step = self._after(now, line.change, line.at)
-        else:
-            step = self._reverted(line.to if line.to in self._steps else min(self._steps), line.at)
-        return replace(step, act=step.act.model_copy(update={"version": line.version}))
-
-    def _target(self, to: int | None) -> int:
-        now = self.current.step
-        target = now.before if to is None else to
-        if target is None or target not in self._steps or target == now.act.version:
-            came = "there is none before the present one" if to is None else f"got {to}"
-            kept = ", ".join(str(number) for number in self._steps)
-            raise CannotRevert(
-                f"a revert goes to an earlier version that is kept ({kept}), but {came}: see GET /catalogue."
-            )
-        return target
+        return self._steps.changed(change, time.time())
 
     def _arms(self, step: Step, earlier: Sequence[Version]) -> dict[ArmName, Built]:
         """Answerers of a version; models that were built before for the same new items are used again."""
@@ -235,14 +181,6 @@ class LiveCatalogue:
         now, new = (each.arms["champion"].grown for each in (self.current, version))
         if new.left_out > now.left_out:
             raise ValueError(f"{new.left_out - now.left_out} new items cannot be added: {new.reason}")
-
-    def _next(self) -> int:
-        return max(self._steps) + 1
-
-    def _keep(self, step: Step) -> None:
-        self._steps[step.act.version] = step
-        while len(self._steps) > KEPT_VERSIONS:
-            del self._steps[min(self._steps)]
 
     def _tell(self) -> None:
         state = self.state()

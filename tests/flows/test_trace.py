@@ -84,6 +84,13 @@ def test_an_answer_from_a_checkout_is_made_again_by_the_bundle_that_was_trained(
     assert found.reproduced
 
 
+def sent(url, body, method="POST"):
+    """What a service answers."""
+    request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_any_served_answer_is_traced_and_made_again(finished, encore, tmp_path):
@@ -92,10 +99,16 @@ def test_any_served_answer_is_traced_and_made_again(finished, encore, tmp_path):
     bentos = here.root / "bentoml"
     user = bundle.load(Path(release.bundle_path)).user_keys[0]
     body = json.dumps({"requests": [{"user": user}, {"history": [], "k": 3}]}).encode()
-    with running(release.bento, log=tmp_path / "log", home=bentos, answers=here.answers) as url:
-        request = urllib.request.Request(f"{url}/recommend/many", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answers = json.load(response)["answers"]
+    with running(
+        release.bento, log=tmp_path / "log", home=bentos, answers=here.answers, catalogue=here.catalogue
+    ) as url:
+        answers = sent(f"{url}/recommend/many", body)["answers"]
+        first = answers[1]["items"][0]["item"]
+        hide = json.dumps({"items": [{"item": first, "hidden": True}]}).encode()
+        assert sent(f"{url}/catalogue", hide, "PUT")["version"] == 1
+        changed = sent(f"{url}/recommend", b'{"history": [], "k": 3}')
+        assert (changed["catalogue"], first in [each["item"] for each in changed["items"]]) == (1, False)
+        answers.append(changed)
     for each in answers:
         process = encore(here.root, "trace", each["id"])
         said, _ = process.communicate(timeout=120)

@@ -14,9 +14,11 @@ from prometheus_client import CollectorRegistry
 from data.interactions import Interactions
 from models.bundle import Bundle
 from serving.answers.answerer import Answerer, answer_all
+from serving.catalogue.again import at_version
 from serving.catalogue.journal import NAME, Journal
-from serving.catalogue.live import CannotRevert, LiveCatalogue
+from serving.catalogue.live import LiveCatalogue
 from serving.catalogue.schemas import CatalogueChange, CatalogueState
+from serving.catalogue.steps import CannotRevert
 from serving.door.schemas import CompleteRequest, RecommendRequest, SimilarRequest
 from serving.metrics import Metrics
 from tests.serving.catalogue.conftest import DIGEST, KEYS, Open, Shop
@@ -355,3 +357,24 @@ def test_models_of_versions_before_the_last_are_let_go(opened: Open) -> None:
         put(catalogue, {"item": f"new {number}", "fields": {"title": "milk fresh"}})
         models.append(weakref.ref(catalogue.seat("champion").current.bundle.recommender))
     assert [model() is not None for model in models] == [False, False, True, True]
+
+
+def test_an_earlier_version_is_made_again_from_what_was_kept(opened: Open, tmp_path: Path) -> None:
+    base = opened("trie-pointer")
+    catalogue = live(base, Journal(tmp_path))
+    asked = RecommendRequest(history=["i0", "oat"], k=21)
+    then = {}
+    for act in (
+        lambda: put(catalogue, OAT),
+        lambda: put(catalogue, {"item": "i1", "hidden": True}),
+        lambda: revert(catalogue),
+    ):
+        version = act().version
+        then[version] = catalogue.seat("champion").current.recommend([asked])[0]
+    assert "i1" not in [each.item for each in then[2].items]
+    for version, answer in then.items():
+        again = at_version(base, tmp_path, version)
+        assert again is not None
+        assert again.recommend([asked])[0] == answer
+    assert at_version(base, tmp_path, 4) is None
+    assert at_version(base, tmp_path / "nowhere", 1) is None
