@@ -89,10 +89,12 @@ class Metrics:
     def answered(self, request: ListRules, response: RecommendResponse) -> None:
         """Count one answer."""
         self._requests.labels(_kind(request)).inc()
-        self._ignored.inc(len(response.ignored))
+        if response.ignored:
+            self._ignored.inc(len(response.ignored))
         if response.fallback is not None:
             self._fallbacks.labels(response.fallback).inc()
-        self._short.inc(len(response.items) < request.k)
+        if len(response.items) < request.k:
+            self._short.inc()
 
     def refused(self, status: int) -> None:
         """Count one refusal by its HTTP status."""

@@ -4,30 +4,22 @@ Served from a Bento, or from a checkout with ENCORE_BUNDLE naming a bundle:
 `bentoml serve serving.service:RecommenderService`.
 """
 
-import asyncio
 import gc
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-from starlette.responses import Response
 
 from serving.access.limits import BENTOML_SECONDS
 from serving.access.metrics import DoorMetrics
 from serving.answers.answer_log import AnswerLog
 from serving.answers.batching import BatchConfig, MicroBatcher
-from serving.catalogue.check import checked
 from serving.door.guard import Guard, check_host, host_of_command
 from serving.door.pages import pages
 from serving.door.protocol import bound_heads
-from serving.door.schemas import (
-    RecommendManyRequest,
-    RecommendManyResponse,
-    RecommendRequest,
-    RecommendResponse,
-)
-from serving.door.wire import Asked, RecommendBody, RecommendManyBody, Refusal, refuse, reply
+from serving.door.questions import Questions
+from serving.door.schemas import RecommendResponse
 from serving.events.opening import Events, check_events
 from serving.metrics import Metrics
 from serving.place import Place, check_challenger, place_of
@@ -46,7 +38,7 @@ from serving.settings import (
     trial,
     user_keys,
 )
-from serving.trial.arm import Answered, Arm
+from serving.trial.arm import Arm
 from serving.trial.config import ArmName
 from serving.trial.metrics import TrialMetrics
 from serving.trial.trial import Trial
@@ -98,6 +90,7 @@ class RecommenderService:
         gc.freeze()  # a full collection over the libraries' objects stops every request for 0.25 s
         _PAGES.state.live, _PAGES.state.trial = self.live, self.trial
         _PAGES.state.champion, _PAGES.state.metrics = self.champion, self.metrics
+        _PAGES.state.questions = Questions(self.champion, self.trial, self.metrics, self.log, self.feedback)
         _PAGES.state.answerer, _PAGES.state.feedback = self.live.seat("champion"), self.feedback
 
     @bentoml.on_deployment
@@ -124,50 +117,6 @@ class RecommenderService:
         if self.feedback is not None:
             await self.feedback.close()
 
-    @bentoml.api(input_spec=RecommendBody, output_spec=RecommendResponse)
-    async def recommend(self, asked: Asked[RecommendRequest], /) -> Response:
-        """The best k items for one history or one user."""
-        if isinstance(asked.body, Refusal):
-            return self._refuse(asked.body)
-        answers = await self._answer([asked.body])
-        return self._refuse(answers) if isinstance(answers, Refusal) else reply(answers[0])
-
-    @bentoml.api(route="/recommend/many", input_spec=RecommendManyBody, output_spec=RecommendManyResponse)
-    async def recommend_many(self, asked: Asked[RecommendManyRequest], /) -> Response:
-        """Several requests at once; the answers are those of one by one."""
-        if isinstance(asked.body, Refusal):
-            return self._refuse(asked.body)
-        answers = await self._answer(asked.body.requests)
-        if isinstance(answers, Refusal):
-            return self._refuse(answers)
-        return reply(RecommendManyResponse.model_construct(answers=answers))
-
-    async def _answer(self, requests: list[RecommendRequest]) -> list[RecommendResponse] | Refusal:
-        from serving.answers.query import Unanswerable
-
-        try:
-            if self.trial is not None and self.trial.is_running:
-                answered = await self.trial.answer(requests)
-            else:
-                asked = await asyncio.gather(*(self.champion.ask(request) for request in requests))
-                answered = [each for each, _ in asked]
-        except Unanswerable as error:
-            return Refusal(400, str(error))
-        return [self._noted(each) for each in answered]
-
-    def _noted(self, answered: Answered) -> RecommendResponse:
-        """Check, count and keep an answer, and let a shadow see it; the response as it goes out."""
-        request, query = answered.request, answered.query
-        response = checked(request, answered.response, query.answerer, self.metrics, query.past.items)
-        self.metrics.answered(request, response)
-        if self.log is not None:
-            response = self.log.note(request, response, answered.note, query.past.recent)
-        if self.feedback is not None:
-            self.feedback.shown(request, response)
-        if self.trial is not None and self.trial.is_running:
-            self.trial.mirror(request, response)
-        return response
-
     def _champion(self) -> Arm:
         batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
         return Arm("champion", self.live.seat("champion"), batcher, stands_in=True, patience_ms=patience_ms())
@@ -192,10 +141,6 @@ class RecommenderService:
         answers = answer_all(queries)
         self.metrics.called(queries, time.perf_counter() - start)
         return answers
-
-    def _refuse(self, refusal: Refusal) -> Response:
-        self.metrics.refused(refusal.status)
-        return refuse(refusal)
 
 
 _SERVICE: Any = RecommenderService  # to type checkers the decorated name is still the class
@@ -261,4 +206,4 @@ def _own_tag() -> str | None:
 
 
 bound_heads()
-_SERVICE.add_asgi_middleware(Guard, version=_version, make_metrics=DoorMetrics)
+_SERVICE.add_asgi_middleware(Guard, version=_version, make_metrics=DoorMetrics, pages=_PAGES)

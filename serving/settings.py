@@ -119,6 +119,11 @@ def logs_requests() -> bool:
     return text == "requests"
 
 
+def collects_spans() -> bool:
+    """Whether OpenTelemetry is on: the service switches it off unless it is told otherwise."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+
+
 def answers_folder() -> Path | None:
     """Where questions and answers are kept, for tracing; None: nowhere."""
     named = os.environ.get(ANSWERS_VARIABLE)

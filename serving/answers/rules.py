@@ -41,7 +41,8 @@ class RuleBook:
         Raises:
             Unanswerable: a filter names a field that the items do not have, or stock is not known.
         """
-        barred = np.union1d(barred, self.known(asked.exclude))
+        if asked.exclude or len(barred):
+            barred = np.union1d(barred, self.known(asked.exclude))
         candidates = None if asked.allow is None else self.known(asked.allow)
         return Rules(barred, candidates, self._only(asked.filters, in_stock=asked.in_stock))
 

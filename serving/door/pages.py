@@ -14,6 +14,7 @@ from serving.access.metrics import exposition
 from serving.catalogue.routes import catalogue_routes
 from serving.door.item_routes import item_routes
 from serving.door.openapi import openapi
+from serving.door.questions import question_routes
 from serving.door.schemas import RecommendRequest, RevertRequest
 from serving.door.wire import Refusal, not_json, read, refuse
 from serving.events.routes import event_routes
@@ -28,7 +29,7 @@ N_FOUND = 20
 
 
 def pages() -> Starlette:
-    """The routes; `state` gets answerer, champion, live, metrics, trial and feedback from the service.
+    """The routes; `state` gets answerer, champion, live, metrics, questions, trial and feedback.
 
     The answerer's `current` is asked anew each time.
     """
@@ -39,6 +40,7 @@ def pages() -> Starlette:
             Route("/info", _info),
             Route("/items", _looked_up(find_items)),
             Route("/users", _looked_up(find_users)),
+            *question_routes(),
             Route("/trial/revert", _revert, methods=["POST"]),
             Route("/trial/compare", _compare, methods=["POST"]),
             *item_routes(),

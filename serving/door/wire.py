@@ -6,16 +6,15 @@ BentoML's own refusals are Python tracebacks in the log and a list of pydantic e
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
-import bentoml
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.access.limits import Luggage
 from serving.access.stages import CURRENT
-from serving.door.schemas import RecommendManyRequest, RecommendRequest, Wire, explain
+from serving.door.schemas import Wire, explain
 
 MAX_BODY_BYTES = 4 * 2**20
 LUGGAGE = "encore.luggage"
@@ -46,28 +45,6 @@ class Asked(Generic[Body]):
     """What came over the wire: a checked body, or a refusal."""
 
     body: Body | Refusal
-
-
-class RecommendBody(bentoml.IODescriptor, RecommendRequest):  # type: ignore[misc]
-    """One question: a history or a known user, and what may be in the list."""
-
-    __root_input__: ClassVar[bool] = True  # the whole JSON body, not a field of it
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Any:
-        """Read `request`, whatever content type it claims."""
-        return await read(request, RecommendRequest)
-
-
-class RecommendManyBody(bentoml.IODescriptor, RecommendManyRequest):  # type: ignore[misc]
-    """Several questions that are answered together."""
-
-    __root_input__: ClassVar[bool] = True  # the whole JSON body, not a field of it
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Any:
-        """Read `request`, whatever content type it claims."""
-        return await read(request, RecommendManyRequest)
 
 
 async def read(request: Request, kind: type[Body], *, max_bytes: int = MAX_BODY_BYTES) -> Asked[Body]:

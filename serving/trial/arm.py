@@ -91,8 +91,8 @@ class Arm:
 
     async def _answer(self, query: "Query", timeout_ms: float | None) -> RecommendResponse:
         try:
-            limit = None if timeout_ms is None else timeout_ms / 1000
-            return await asyncio.wait_for(self.batcher.ask(query), limit)
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                return await self.batcher.ask(query)
         except TimeoutError:
             if not self.stands_in:
                 raise

@@ -18,7 +18,8 @@ NAMES = [f"{call.method} {call.path}" for call in CALLS]
 
 def test_every_route_has_a_line_in_the_table_and_every_line_a_route() -> None:
     """What is missing in the table is refused to everybody; a new route fails here first."""
-    routed = {("POST", method.route) for method in _SERVICE.apis.values()}
+    assert not _SERVICE.apis  # BentoML's own routes would go around the guard's shortcut
+    routed: set[tuple[str, str]] = set()
     for route in _PAGES.routes:
         methods = getattr(route, "methods", None) or {"GET"}
         path = re.sub(r":\w+}", "}", route.path)

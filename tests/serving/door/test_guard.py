@@ -3,16 +3,19 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from serving.access.admission import is_loopback
@@ -64,12 +67,19 @@ ROUTES = {
     "/page/{file}": fail_as_a_router,
 }
 METHODS = ["GET", "POST"]
+DIRECT = False
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["through-routers", "directly"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule holds on both ways to an endpoint."""
+    monkeypatch.setattr(sys.modules[__name__], "DIRECT", request.param)
 
 
 def guard(registry: CollectorRegistry | None = None) -> Guard:
     app = Starlette(routes=[Route(path, does, methods=METHODS) for path, does in ROUTES.items()])
     make: Callable[[], DoorMetrics] | None = None if registry is None else lambda: DoorMetrics(registry)
-    return Guard(app, make_metrics=make)
+    return Guard(app, make_metrics=make, pages=app if DIRECT else None)
 
 
 def asked(base_url: str, path: str = "/info", **headers: str) -> tuple[int, str]:
@@ -268,7 +278,55 @@ def test_each_rejection_is_counted_by_its_reason_and_each_path_of_the_table_by_i
         1,
         1,
     ]
-    assert count("encore_in_flight") == 0
+    client.get("/livez")
+    assert count("encore_in_flight") == 1  # whoever asks for counts sees itself
+
+
+def test_own_endpoints_are_called_without_a_way_through_routers_and_the_rest_goes_on() -> None:
+    async def own(request: Request) -> Response:
+        return PlainTextResponse(f"own {request.app.state.name} {request.method}")
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(f"inner {scope['path']}")(scope, receive, send)
+
+    pages = Starlette(
+        routes=[
+            Route("/recommend", own, methods=["POST"]),
+            Route("/info", lambda request: Response()),  # runs in a thread
+            Route("/items/{key}", own),  # its path is to be read
+        ]
+    )
+    pages.state.name = "pages"
+    client = TestClient(Guard(inner, pages=pages), base_url=HERE)
+    assert client.post("/recommend", json={}).text == "own pages POST"
+    assert client.get("/info").text == "inner /info"
+    assert client.get("/items/7").text == "inner /items/7"
+
+
+@pytest.mark.parametrize(("collects", "outermost"), [("true", True), ("false", False)])
+def test_the_guard_steps_before_other_middlewares_unless_they_collect_spans(
+    monkeypatch: pytest.MonkeyPatch, collects: str, *, outermost: bool
+) -> None:
+    class Outer:
+        passed = 0
+
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            Outer.passed += scope["type"] == "http"
+            await self.app(scope, receive, send)
+
+    async def own(request: Request) -> Response:
+        return PlainTextResponse("own")
+
+    monkeypatch.setenv("OTEL_SDK_DISABLED", collects)
+    pages = Starlette(routes=[Route("/info", own)])
+    app = Starlette(middleware=[Middleware(Outer), Middleware(Guard, pages=pages)])
+    with TestClient(app, base_url=HERE) as client:  # which opens with a lifespan
+        assert client.get("/info").text == "own"
+        assert client.get("/nothing").status_code == 404
+    assert Outer.passed == (0 if outermost else 2)
 
 
 def test_opening_a_service_to_others_needs_a_token() -> None:
