@@ -20,8 +20,8 @@ from models.families import FAMILIES
 from models.recommender import Arrays, Recommender
 from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
-FORMAT_VERSION = 2
-READABLE = (1, 2)  # 1 has no items.safetensors
+FORMAT_VERSION = 3
+READABLE = (1, 3)  # 1 has no items.safetensors, 2 has the weights of trie-pointer instead of its vectors
 ITEMS = "items.safetensors"
 
 
@@ -89,7 +89,7 @@ def load(path: Path) -> Bundle:
             f"{path}: the files must match the recorded digest, but got {found[:12]}: restore the bundle."
         )
     head = json.loads((path / "bundle.json").read_text())
-    if head["format_version"] not in READABLE:
+    if not READABLE[0] <= head["format_version"] <= READABLE[1]:
         raise ValueError(
             f"{path}: this version reads bundle formats {READABLE[0]} to {READABLE[-1]}, but got "
             f"{head['format_version']}: load it with the version that wrote it, or retrain."
@@ -121,7 +121,8 @@ def _digest(path: Path) -> str:
     total = hashlib.sha256()
     for file in sorted(path.iterdir()):
         if file.name != "digest":
-            total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+            with file.open("rb") as opened:  # a million items have files of hundreds of megabytes
+                total.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
     return total.hexdigest()
 
 

@@ -35,7 +35,7 @@ class Pointer(nn.Module):
         self.scale.copy_(torch.from_numpy(np.maximum(features.std(0), 1e-3)))
 
     def forward(
-        self, hidden: Tensor, query: Tensor, item: Tensor, features: Tensor, of_items: Tensor
+        self, hidden: Tensor, query: Tensor, item: Tensor, features: Tensor, of_pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Log p(return to the pair's item) and log p(sentinel).
 
@@ -44,13 +44,13 @@ class Pointer(nn.Module):
             query: int64 [P], ascending.
             item: int64 [P].
             features: [P, F].
-            of_items: [I, width], `of_item` of the input vectors of all items.
+            of_pairs: [P, width], `of_item` of the input vectors of the items.
 
         Returns:
             [P] and [Q]; for each query they sum to one as probabilities.
         """
         mixed = self.of_features((features - self.mean) / self.scale)
-        mixed = mixed + of_items[item] + self.of_history(hidden)[query]
+        mixed = mixed + of_pairs + self.of_history(hidden)[query]
         score = self.network(mixed)[:, 0] + self.item_bias[item]
         sentinel = self.sentinel(hidden)[:, 0]
         peak = sentinel.detach().scatter_reduce(0, query, score.detach(), "amax")

@@ -19,10 +19,13 @@ from models.tokenizers.code_table import Trie
 
 
 class TrieSoftmax(nn.Module):
-    """Log-probabilities of prefixes and items; the vectors and biases of the nodes are given."""
+    """Log-probabilities of prefixes and items; the vectors and biases of the nodes are given.
+
+    `leaf`, int64 [I], is the place of each item among the leaves.
+    """
 
     parent: Tensor
-    leaf_of: Tensor
+    leaf: Tensor
     path: Tensor
     child_begin: Tensor
     n_children: Tensor
@@ -45,22 +48,35 @@ class TrieSoftmax(nn.Module):
         self.level_ends = [int(offset) - 1 for offset in trie.level_offsets[2:]]
         self.n_inner = int(trie.level_offsets[-2])
         offsets = torch.from_numpy(trie.child_offsets[: self.n_inner + 1].copy())
-        self.register_buffer("parent", torch.from_numpy(trie.parent[1:].copy()), persistent=False)
-        self.register_buffer("leaf_of", torch.from_numpy(trie.leaf_of - 1), persistent=False)
+        self.register_buffer("parent", torch.from_numpy(trie.parent[1:]), persistent=False)
+        self.register_buffer("leaf", torch.from_numpy(trie.leaf_of - self.n_inner), persistent=False)
         self.register_buffer("path", torch.from_numpy(trie.paths() - 1), persistent=False)
         self.register_buffer("child_begin", offsets[:-1] - 1, persistent=False)
         self.register_buffer("n_children", offsets.diff(), persistent=False)
 
     def prefixes(self, hidden: Tensor, nodes: Tensor, bias: Tensor) -> Tensor:
         """Log p(prefix up to the node | h) of every node: [B, D], [N, D], [N] -> [N, B]."""
-        logits = torch.addmm(bias[:, None], nodes, hidden.T)
-        ahead = -self._sums(logits)  # what each node adds to its children's logits
+        return self.of_logits(torch.addmm(bias[:, None], nodes, hidden.T))
+
+    def of_logits(self, logits: Tensor) -> Tensor:
+        """`prefixes` from h . v_node + b_node: [N, B] -> [N, B]."""
+        return logits + self._ahead(logits)[self.parent]
+
+    def leaves(self, logits: Tensor) -> Tensor:
+        """The last I rows of `of_logits`, in trie order: [N, B] -> [I, B]; may overwrite what it is given."""
+        ahead = self._ahead(logits)
+        first = self.n_inner - 1
+        return logits[first:].add_(ahead.index_select(0, self.parent[first:]))
+
+    def _ahead(self, logits: Tensor) -> Tensor:
+        """What each inner node adds to the logits of its children: [N, B] -> [R, B]."""
+        ahead = -self._sums(logits)
         begin = 0
         for end in self.level_ends[:-1]:
             above = ahead[self.parent[begin:end]]
             ahead[begin + 1 : end + 1] += logits[begin:end] + above
             begin = end
-        return logits + ahead[self.parent]
+        return ahead
 
     def targets(self, hidden: Tensor, nodes: Tensor, bias: Tensor, item: Tensor, query: Tensor) -> Tensor:
         """Log p(item[m] | h[query[m]]), without scoring the leaves that no target needs.
@@ -111,5 +127,5 @@ def _log_sums(logits: Tensor, group: Tensor, n_groups: int) -> Tensor:
     A group without a row gets a very low number.
     """
     peak = logits.detach().amax(0)
-    sums = logits.new_zeros(n_groups, logits.shape[1]).index_add(0, group, (logits - peak).exp())
+    sums = logits.new_zeros(n_groups, logits.shape[1]).index_add(0, group, (logits - peak).exp_())
     return peak + sums.clamp(min=torch.finfo(sums.dtype).tiny).log()

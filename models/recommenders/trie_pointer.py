@@ -29,16 +29,17 @@ from models.recommender import (
     concatenate,
     top_k,
 )
+from models.recommenders.trie_pointer_answers import TriePointerAnswers
 from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
-from models.recommenders.trie_pointer_late import late_nodes, with_late
+from models.recommenders.trie_pointer_late import with_late
 from models.recommenders.trie_pointer_network import TriePointerModule
-from models.recommenders.trie_pointer_warm import carried_over
+from models.recommenders.trie_pointer_warm import carry_over
 from models.sequence.baskets import basket_batch, basket_starts
 from models.sequence.recurrence import Recurrence
 from models.tokenizers.code_table import CodeTable
 from models.training import TrainConfig, Trained
 
-ROWS_PER_PASS = 64  # users scored together; only speed depends on it
+TRAINED = "weights.inputs.item_content"
 
 
 class TriePointerConfig(Config):
@@ -69,15 +70,18 @@ class TriePointerConfig(Config):
 
 
 class TriePointer:
-    """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
+    """The recommender; a history gets the same list alone and in any batch."""
 
     family: ClassVar[str] = "trie-pointer"
     shared: ClassVar[bool] = True  # several processes can train one, see `data_parallel`
 
-    def __init__(self, config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> None:
-        self.config, self.codes = config, codes
-        self.weights = module.eval()
-        self.module = _double(config, codes, module)
+    def __init__(self, config: TriePointerConfig, codes: CodeTable, answers: TriePointerAnswers) -> None:
+        self.config, self.codes, self.answers = config, codes, answers
+
+    @classmethod
+    def of(cls, config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> Self:
+        """The recommender of a network as it is now."""
+        return cls(config, codes, TriePointerAnswers.of(config, codes, module))
 
     @classmethod
     def fit(
@@ -98,12 +102,12 @@ class TriePointer:
             batches,
             config.training(),
             seed=seed,
-            validate=None if validate is None else lambda: validate(cls(config, data.codes, module)),
+            validate=None if validate is None else lambda: validate(cls.of(config, data.codes, module)),
             watch=watch,
             checkpoint=checkpoint,
             stop_after=stop_after,
         )
-        return cls(config, data.codes, module), trained
+        return cls.of(config, data.codes, module), trained
 
     @classmethod
     def go_on(
@@ -119,15 +123,14 @@ class TriePointer:
         checkpoint: Path | None = None,
     ) -> tuple[Self, Trained]:
         """Train on from the weights of `champion`; arguments as in `warm_start.go_on`."""
-        config, before = champion.config, champion.codes
+        config = champion.config
         module, batches = _untrained(config, data, seed)
-        served = champion.weights.state_dict()
-        module.load_state_dict(carried_over(module.state_dict(), served, data.codes, before, then))
+        carry_over(module, champion.answers, data.codes, champion.codes, then)
         gently = config.training().model_copy(
             update={"epochs": epochs, "learning_rate": config.learning_rate * rate_share}
         )
         trained = train(module, batches, gently, seed=seed, watch=watch, checkpoint=checkpoint)
-        return cls(config, data.codes, module), trained
+        return cls.of(config, data.codes, module), trained
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the next item."""
@@ -135,8 +138,9 @@ class TriePointer:
         recurrence = Recurrence(histories)
         rows = np.arange(histories.n_users)
         parts = []
-        for begin in range(0, histories.n_users, ROWS_PER_PASS):
-            chunk = rows[begin : begin + ROWS_PER_PASS]
+        at_once = self.answers.users_at_once
+        for begin in range(0, histories.n_users, at_once):
+            chunk = rows[begin : begin + at_once]
             batch = self._query(histories, recurrence, starts, first_basket, chunk)
             here = allowed if allowed is None or allowed.ndim == 1 else allowed[chunk]
             parts.append(self._decode(batch, k, here))
@@ -146,8 +150,8 @@ class TriePointer:
     def _decode(self, batch: Batch, k: int, allowed: Mask | None) -> Recommendations:
         """A list for each query, exactly or by beam."""
         if self.config.beam is None:
-            return top_k(self.module.item_scores(batch).numpy(), k, allowed)
-        scores = self.module.prefix_scores(batch).numpy()
+            return top_k(self.answers.item_scores(batch).numpy(), k, allowed)
+        scores = self.answers.prefix_scores(batch).numpy()
         return trie_beam(scores, self.codes.trie, k, allowed, beam=max(self.config.beam, k))
 
     def _query(
@@ -167,40 +171,29 @@ class TriePointer:
 
     def with_codes(self, codes: CodeTable, vectors: Floats) -> Self:
         """See `extension.extended`; old items keep their scores, see `trie_pointer_late`."""
-        before, spell = self.weights.state_dict(), self.weights.spell
-        late = late_nodes(codes, self.codes, spell.late)
-        module = TriePointerModule(self.config, codes, vectors, late)
-        module.load_state_dict(with_late(module.state_dict(), before, codes, self.codes, late))
-        return type(self)(self.config, codes, module)
+        return type(self)(self.config, codes, with_late(self.answers, codes, self.codes, vectors))
 
     def state(self) -> Arrays:
         """See `Recommender.state`."""
-        weights = {f"weights.{name}": value.numpy() for name, value in self.weights.state_dict().items()}
         sizes = np.array(self.codes.sizes, dtype=np.int64)
-        late = {} if self.weights.spell.late is None else {"late": self.weights.spell.late}
-        return {"codes": self.codes.codes, "sizes": sizes, **late, **weights}
+        return {"codes": self.codes.codes, "sizes": sizes, **self.answers.state()}
 
     @classmethod
     def from_state(cls, config: TriePointerConfig, state: Arrays) -> Self:
         """See `Recommender.from_state`."""
         codes = CodeTable(state["codes"], tuple(int(size) for size in state["sizes"]))
-        module = TriePointerModule(config, codes, state["weights.inputs.item_content"], state.get("late"))
-        module.load_state_dict(
-            {
-                name.removeprefix("weights."): torch.from_numpy(value)
-                for name, value in state.items()
-                if name.startswith("weights.")
-            }
-        )
-        return cls(config, codes, module)
+        if TRAINED in state:
+            return cls.of(config, codes, _network(config, codes, state))
+        return cls(config, codes, TriePointerAnswers.from_state(config, codes, state))
 
 
-def _double(config: TriePointerConfig, codes: CodeTable, module: TriePointerModule) -> TriePointerModule:
-    """A frozen float64 copy."""
-    copy = TriePointerModule(config, codes, module.inputs.item_content.numpy(), module.spell.late)
-    copy.load_state_dict(module.state_dict())
-    copy.double().eval().freeze()
-    return copy
+def _network(config: TriePointerConfig, codes: CodeTable, state: Arrays) -> TriePointerModule:
+    """The network whose weights a bundle of format 1 or 2 holds instead of the vectors that answer."""
+    module = TriePointerModule(config, codes, state[TRAINED])
+    learned = {name.removeprefix("weights."): torch.from_numpy(value) for name, value in state.items()}
+    own = module.state_dict()
+    module.load_state_dict({name: learned[name.removeprefix("body.")] for name in own})
+    return module
 
 
 def _untrained(
@@ -224,7 +217,7 @@ def _prepare(module: TriePointerModule, batches: TriePointerBatches, data: FitDa
     """Feature scale from one batch, node biases from training counts: the start is smoothed popularity."""
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.permutation(batches.users)[:256])
-    module.pointer.standardise(batches.batch(sample, rng).pair_features.numpy())
+    module.body.pointer.standardise(batches.batch(sample, rng).pair_features.numpy())
     counts = np.bincount(data.events.item, minlength=data.n_items) + 0.5
     paths = data.codes.trie.paths() - 1
     below = np.zeros(len(data.codes.trie) - 1)

@@ -7,17 +7,22 @@ scores, and what a verdict was made on is what is answered. Adding items at once
 same. Dims: I items, N trie nodes without the root, L levels.
 """
 
+from copy import deepcopy
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.interactions import Ints
-from models.recommender import Mask
+from models.heads.item_rows import ItemRows
+from models.heads.item_tables import NodePlaces, codes_of_nodes, content_below
+from models.heads.trie_softmax import TrieSoftmax
+from models.recommender import Floats, Mask
 from models.recommenders.code_recommender import with_digits
+from models.recommenders.trie_pointer_answers import TriePointerAnswers
 from models.tokenizers.code_table import CodeTable, Trie
-
-State = dict[str, Tensor]
 
 
 def late_nodes(now: CodeTable, before: CodeTable, late_before: Mask | None) -> Mask:
@@ -34,53 +39,65 @@ def late_nodes(now: CodeTable, before: CodeTable, late_before: Mask | None) -> M
     return late
 
 
-def with_late(fresh: State, served: State, now: CodeTable, before: CodeTable, late: Mask) -> State:
-    """The state of a module for `now`.
+def with_late(
+    served: TriePointerAnswers, now: CodeTable, before: CodeTable, vectors: Floats
+) -> TriePointerAnswers:
+    """What answers for the items of `now`; tables of what is known are shared with `served`.
 
     Args:
-        fresh: of an untrained module for `now`; what it computed from content and codes is used.
-        served: of the module for `before`.
+        served: answers for `before`.
         now: all items, those of `before` first.
         before: items that are known.
-        late: nodes of `now` that were not learned.
+        vectors: float32 [I, C], content of all items.
     """
-    place, source = (torch.from_numpy(nodes) for nodes in _shared(now, before))
-    unlearned = torch.from_numpy(late)
-    n_digits = before.sizes[-1]
-    state: State = {}
-    for name, tensor in fresh.items():
-        if name in ("inputs.item_codes", "inputs.item_content", "nodes.node_code"):
-            state[name] = tensor
-        elif name == "inputs.free":
-            state[name] = _padded(served[name], len(now), 0.0)
-        elif name == "pointer.item_bias":
-            state[name] = _padded(served[name], len(now), float(served[name].median()))
-        elif name in ("nodes.free", "nodes.bias", "nodes.node_content"):
-            merged = tensor.clone()
-            merged[place] = served[name][source]
-            state[name] = torch.where(_like(unlearned, tensor), _unlearned(name, tensor), merged)
-        elif name == "nodes.codes.weight":
-            state[name] = with_digits(served[name], len(tensor), n_digits)
-        else:
-            state[name] = served[name]
-    bias = _median_of_siblings(state["nodes.bias"].numpy(), now.trie, late)
-    state["nodes.bias"] = torch.from_numpy(bias)
-    return state
+    late = late_nodes(now, before, served.spell.late)
+    item_places, node_places = served.item_places, _with_digits(served.node_places, now, before)
+    new = slice(len(before), None)
+    items = served.items.grown(item_places.placed(now.semantic[new], vectors[new]).float())
+    nodes, bias = _nodes(served, node_places, now, before, vectors, late)
+    body = deepcopy(served.body)
+    known = body.pointer.item_bias
+    body.pointer.item_bias = nn.Parameter(
+        _padded(known, len(now), float(known.median())), requires_grad=False
+    )
+    return TriePointerAnswers(items, nodes, bias, body, item_places, node_places, TrieSoftmax(now.trie, late))
 
 
-def _unlearned(name: str, fresh: Tensor) -> Tensor:
-    """Rows of late nodes: today's mean content, and nothing of their own."""
-    return fresh if name == "nodes.node_content" else torch.zeros_like(fresh)
+def _nodes(
+    served: TriePointerAnswers,
+    places: NodePlaces,
+    now: CodeTable,
+    before: CodeTable,
+    vectors: Floats,
+    late: Mask,
+) -> tuple[ItemRows, Tensor]:
+    """Vectors and biases of all nodes; the new ones lie behind those of `served`, in trie order.
+
+    A node that came since has the mean content of what is below it, also where that changed since.
+    """
+    place, source = _shared(now, before)
+    fresh = np.flatnonzero(late)
+    lies = np.empty(len(late), dtype=np.int64)
+    lies[place] = source if served.nodes.place is None else served.nodes.place.numpy()[source]
+    lies[fresh] = len(served.nodes) + np.arange(len(fresh))
+    rows = places.placed(codes_of_nodes(now)[fresh], content_below(now, vectors, fresh)).float()
+    bias = np.zeros(len(late))
+    bias[place] = served.bias.numpy()[source]
+    bias = _median_of_siblings(bias, now.trie, late)
+    return served.nodes.grown(rows, torch.from_numpy(lies)), torch.from_numpy(bias)
 
 
-def _like(rows: Tensor, table: Tensor) -> Tensor:
-    """Bool [N], so that it chooses whole rows of [N, ...]."""
-    return rows.view(-1, *[1] * (table.ndim - 1))
+def _with_digits(served: NodePlaces, now: CodeTable, before: CodeTable) -> NodePlaces:
+    """The same with more collision digits, if there are; a new one is the mean of those there were."""
+    grown = deepcopy(served)
+    table = with_digits(served.codes.weight.detach(), sum(now.sizes), before.sizes[-1])
+    grown.codes = nn.Embedding.from_pretrained(table, freeze=True)
+    return grown
 
 
 def _padded(rows: Tensor, n_rows: int, value: float) -> Tensor:
-    new = rows.new_full((n_rows - len(rows), *rows.shape[1:]), value)
-    return torch.cat([rows, new])
+    new = rows.new_full((n_rows - len(rows),), value)
+    return torch.cat([rows.detach(), new])
 
 
 def _shared(now: CodeTable, before: CodeTable) -> tuple[Ints, Ints]:
@@ -89,7 +106,7 @@ def _shared(now: CodeTable, before: CodeTable) -> tuple[Ints, Ints]:
     return (now.trie.paths()[: len(before)] - 1).ravel()[first], source
 
 
-def _median_of_siblings(bias: NDArray[np.float32], trie: Trie, late: Mask) -> NDArray[np.float32]:
+def _median_of_siblings(bias: NDArray[Any], trie: Trie, late: Mask) -> NDArray[Any]:
     """Biases in which late nodes have the median of their learned siblings, else of their level."""
     parent, out = trie.parent[1:], bias.copy()
     learned = np.flatnonzero(~late)

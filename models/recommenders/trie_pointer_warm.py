@@ -1,29 +1,31 @@
-"""Trie-pointer, warm: the weights of a model that serves, moved into one for a later catalogue.
+"""Trie-pointer, warm: the vectors of a model that serves, moved into a network for a later catalogue.
 
-Rows of items go by item, rows of trie nodes by prefix, rows of code embeddings by code. What is new keeps its
-untrained row: a free part of zero, so that codes and content alone place it, and the counts of today's events
-as its bias. Dims: I items now, J items then, L levels.
+Rows of items go by item, rows of trie nodes by prefix, rows of code embeddings by code. A vector that is
+known starts where it is served, whatever its content is by now: its free part takes up the difference. What
+is new keeps its untrained row: a free part of zero, so that codes and content alone place it, and the counts
+of today's events as its bias. Dims: I items now, J items then, L levels.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.interactions import Ints
+from models.recommenders.trie_pointer_answers import TriePointerAnswers
+from models.recommenders.trie_pointer_network import TriePointerModule
 from models.tokenizers.code_table import CodeTable
 
-State = dict[str, Tensor]
-
-BY_ITEM = ("inputs.free", "pointer.item_bias")
-BY_NODE = ("nodes.free", "nodes.bias")
-OF_TODAY = ("inputs.item_codes", "inputs.item_content", "nodes.node_code", "nodes.node_content")
+ITEM_BIAS = "pointer.item_bias"
 
 
-def carried_over(fresh: State, served: State, now: CodeTable, before: CodeTable, then: Ints) -> State:
-    """`fresh` with every row that `served` has learned.
+@torch.no_grad()
+def carry_over(
+    module: TriePointerModule, served: TriePointerAnswers, now: CodeTable, before: CodeTable, then: Ints
+) -> None:
+    """Give `module` all that `served` has learned.
 
     Args:
-        fresh: state of an untrained module for `now`, I items.
-        served: state of the module that serves, J items.
+        module: an untrained network for `now`, I items.
+        served: what answers for J items.
         now: codes of today's catalogue.
         before: codes that serve; an item that is in both has the same row.
         then: int64 [I], id of each item among the J, -1 for a new one.
@@ -34,25 +36,33 @@ def carried_over(fresh: State, served: State, now: CodeTable, before: CodeTable,
     known = then >= 0
     _refuse_other_codes(now, before, then)
     paths, old_paths = now.trie.paths()[known] - 1, before.trie.paths()[then[known]] - 1
-    rows = (torch.from_numpy(known.nonzero()[0]), torch.from_numpy(then[known]))
-    nodes = (torch.from_numpy(paths.ravel()), torch.from_numpy(old_paths.ravel()))
-    state = {}
-    for name, tensor in fresh.items():
-        if name in OF_TODAY:
-            state[name] = tensor
-        elif name in BY_ITEM:
-            state[name] = _with_rows(tensor, served[name], *rows)
-        elif name in BY_NODE:
-            state[name] = _with_rows(tensor, served[name], *nodes)
+    place, source = torch.from_numpy(known.nonzero()[0]), torch.from_numpy(then[known])
+    nodes, old_nodes = torch.from_numpy(paths.ravel()), torch.from_numpy(old_paths.ravel())
+    _load(module.body, served.body, {ITEM_BIAS: (place, source)})
+    _load(module.inputs, served.item_places)
+    _load(module.nodes, served.node_places)
+    for table, rows, here, there in (
+        (module.inputs, served.items, place, source),
+        (module.nodes, served.nodes, nodes, old_nodes),
+    ):
+        table.free[here] = (rows.at(there) - table.rows().at(here)).float()
+    module.nodes.bias[nodes] = served.bias[old_nodes].float()
+
+
+def _load(
+    module: nn.Module, served: nn.Module, by_item: dict[str, tuple[Tensor, Tensor]] | None = None
+) -> None:
+    """Take on what `served` has; tables that grew keep their last rows, those of `by_item` go by row."""
+    fresh, state = module.state_dict(), {}
+    for name, learned in served.state_dict().items():
+        value = learned.to(fresh[name].dtype)
+        if by_item and name in by_item:
+            place, source = by_item[name]
+            state[name] = fresh[name].clone()
+            state[name][place] = value[source]
         else:
-            state[name] = torch.cat([served[name], tensor[len(served[name]) :]])
-    return state
-
-
-def _with_rows(fresh: Tensor, served: Tensor, place: Tensor, source: Tensor) -> Tensor:
-    merged = fresh.clone()
-    merged[place] = served[source]
-    return merged
+            state[name] = torch.cat([value, fresh[name][len(value) :]])
+    module.load_state_dict(state, strict=False)
 
 
 def _refuse_other_codes(now: CodeTable, before: CodeTable, then: Ints) -> None:

@@ -45,7 +45,7 @@ def trained(data, checkpoint: Path | None) -> dict[str, object]:
 
     def validate(recommender) -> float:
         asked.append(1)
-        return -float(np.abs(recommender.state()["weights.start"]).sum())
+        return -float(np.abs(recommender.state()["body.start"]).sum())
 
     settings = SETTINGS | {"dropout": 0.3}
     fitted = fit_family(

@@ -71,7 +71,7 @@ def test_another_format_version_is_refused(packed, tmp_path):
     head = json.loads((path / "bundle.json").read_text()) | {"format_version": 99}
     (path / "bundle.json").write_text(json.dumps(head))
     (path / "digest").write_text(bundle._digest(path))
-    with pytest.raises(ValueError, match="reads bundle formats 1 to 2, but got 99"):
+    with pytest.raises(ValueError, match="reads bundle formats 1 to 3, but got 99"):
         bundle.load(path)
 
 

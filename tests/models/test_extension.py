@@ -21,11 +21,15 @@ EVERY = N_ITEMS + N_NEW
 
 def grown(name, fitted, data, n_new=N_NEW):
     """The fitted model with new items: five like old ones, the others somewhere else."""
-    vectors = np.concatenate([data.vectors, data.vectors[:5] + 0.01, -3 * data.vectors[:2]])
+    vectors = vectors_of_all(data)
     tokenizer = tokenizer_of(name, data)
     table = tokenizer.extend(data.codes, vectors[N_ITEMS:])
     model = fitted(name)
     return extended(model, n_new, first(table, N_ITEMS + n_new), vectors[: N_ITEMS + n_new])
+
+
+def vectors_of_all(data):
+    return np.concatenate([data.vectors, data.vectors[:5] + 0.01, -3 * data.vectors[:2]])
 
 
 def first(table, n_items):
@@ -95,6 +99,13 @@ def test_trie_pointer_keeps_the_very_scores_of_old_items(fitted, fit_data):
     assert after.scores == pytest.approx(before.scores, abs=1e-6)
 
 
+def test_trie_pointer_shares_its_tables_with_the_catalogues_that_grow_from_it(fitted, fit_data):
+    own, later = fitted("trie-pointer").answers, grown("trie-pointer", fitted, fit_data).answers
+    assert later.items.own is own.items.own
+    assert later.nodes.own is own.nodes.own
+    assert len(later.items.late) == N_NEW
+
+
 def test_a_new_item_that_is_like_an_old_one_is_ranked_near_it(fitted, fit_data):
     # everyone goes 0, 1, 2, ... and item 24 is like item 0, 25 like 1, ...: after 1 comes 2, and so 26
     told = Interactions.from_histories([[23, 0, 1]], [[0, 86_400, 172_800]])
@@ -106,7 +117,7 @@ def test_a_new_item_that_is_like_an_old_one_is_ranked_near_it(fitted, fit_data):
 
 def test_exact_decoding_and_a_wide_beam_agree(fitted, fit_data):
     exact = grown("trie-pointer", fitted, fit_data)
-    beam = TriePointer(exact.config.model_copy(update={"beam": EVERY}), exact.codes, exact.weights)
+    beam = TriePointer(exact.config.model_copy(update={"beam": EVERY}), exact.codes, exact.answers)
     for allowed in (None, np.arange(EVERY) >= N_ITEMS):
         one, two = (each.recommend(HISTORIES, 6, allowed=allowed) for each in (exact, beam))
         assert np.array_equal(one.items, two.items)
@@ -117,7 +128,7 @@ def test_at_once_or_one_after_another_is_the_same(fitted, fit_data):
     at_once = grown("trie-pointer", fitted, fit_data)
     one_by_one = grown("trie-pointer", fitted, fit_data, n_new=1)
     for n_items in range(N_ITEMS + 2, EVERY + 1):
-        vectors = at_once.weights.inputs.item_content.numpy()[:n_items]
+        vectors = vectors_of_all(fit_data)[:n_items]
         one_by_one = extended(one_by_one, 1, first(at_once.codes, n_items), vectors)
     first_lists, last_lists = (each.recommend(HISTORIES, EVERY) for each in (at_once, one_by_one))
     assert np.array_equal(first_lists.items, last_lists.items)

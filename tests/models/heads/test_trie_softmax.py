@@ -28,8 +28,11 @@ def test_items_sum_to_one_and_agree_with_targets_in_value_and_gradient(n_levels)
     given = [torch.randn(*s, dtype=torch.float64) * 4 for s in ((6, 8), (n, 8), (n,))]
     for tensor in given:
         tensor.requires_grad_()
-    leaves = head.prefixes(*given)[head.leaf_of]
+    leaves = head.prefixes(*given)[head.n_inner - 1 + head.leaf]
     assert torch.allclose(leaves.exp().sum(0), torch.ones(6, dtype=torch.float64))
+    with torch.no_grad():
+        logits = torch.addmm(given[2][:, None], given[1], given[0].T)
+        assert torch.allclose(head.leaves(logits)[head.leaf], leaves)
     item, query = torch.arange(len(codes)).repeat_interleave(6), torch.arange(6).repeat(len(codes))
     targets = head.targets(*given, item, query)
     assert torch.allclose(targets, leaves[item, query])

@@ -4,8 +4,10 @@ import torch
 
 from models.fitting import fit_family
 from models.recommender import FitData
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, TriePointerModule
-from models.recommenders.trie_pointer_warm import carried_over
+from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
+from models.recommenders.trie_pointer_answers import TriePointerAnswers
+from models.recommenders.trie_pointer_network import TriePointerModule
+from models.recommenders.trie_pointer_warm import carry_over
 from models.tokenizers.code_table import CodeTable
 from models.warm_start import can_go_on, go_on
 from tests.models.conftest import N_ITEMS, SMALL, circle
@@ -16,63 +18,82 @@ BEFORE = CodeTable(np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0]]), (2, 2, 1))
 NOW = CodeTable(np.array([[0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 0]]), (2, 2, 2))
 THEN = np.array([1, 0, -1, -1])
 IDS = np.arange(N_ITEMS)
+CONFIG = TriePointerConfig(d_model=8)
 
 
-def state_of(codes, fill):
+def module_of(codes, fill):
     vectors = np.zeros((len(codes), 3), dtype=np.float32)
-    module = TriePointerModule(TriePointerConfig(d_model=8), codes, vectors)
+    module = TriePointerModule(CONFIG, codes, vectors)
     with torch.no_grad():
         for number, weight in enumerate(module.parameters()):
             weight.copy_(fill(number, weight))
-    return module.state_dict()
+    return module
+
+
+def served_of(codes, fill):
+    return TriePointerAnswers.of(CONFIG, codes, module_of(codes, fill))
+
+
+def counted(number, weight):
+    return torch.arange(weight.numel(), dtype=weight.dtype).view(weight.shape) / 8
 
 
 @pytest.fixture
 def merged():
-    fresh = state_of(NOW, lambda number, weight: torch.full_like(weight, -1.0))
-    served = state_of(BEFORE, lambda number, w: torch.arange(w.numel(), dtype=w.dtype).view(w.shape))
-    return fresh, served, carried_over(fresh, served, NOW, BEFORE, THEN)
+    fresh, served = module_of(NOW, lambda number, w: torch.zeros_like(w)), served_of(BEFORE, counted)
+    carry_over(fresh, served, NOW, BEFORE, THEN)
+    return fresh, served
 
 
-def test_rows_of_items_follow_the_item(merged):
-    _, served, state = merged
-    assert state["pointer.item_bias"].tolist() == [1, 0, -1, -1]
-    assert torch.equal(state["inputs.free"][:2], served["inputs.free"][[1, 0]])
-    assert (state["inputs.free"][2:] == -1).all()
+def test_vectors_of_items_are_those_that_serve(merged):
+    fresh, served = merged
+    assert fresh.body.pointer.item_bias.tolist() == [1 / 8, 0, 0, 0]
+    assert torch.allclose(fresh.inputs.rows().own[:2], served.items.own[[1, 0]])
+    assert (fresh.inputs.free[2:] == 0).all()
 
 
-def test_rows_of_nodes_follow_the_prefix(merged):
+def test_vectors_of_nodes_follow_the_prefix(merged):
     # nodes then: 0, 1 | 00, 01, 10 | 000, 010, 100; now: 0, 1 | 00, 01, 11 | 000, 001, 010, 110
     # "1" is only above items that left or came, so it starts anew
-    assert merged[2]["nodes.bias"].tolist() == [0, -1, 2, 3, -1, 5, -1, 6, -1]
+    fresh, served = merged
+    known, source = [0, 2, 3, 5, 7], [0, 2, 3, 5, 6]
+    assert (fresh.nodes.bias * 8).tolist() == [0, 0, 2, 3, 0, 5, 0, 6, 0]
+    assert torch.allclose(fresh.nodes.rows().own[known], served.nodes.own[source])
+    assert (fresh.nodes.free[[1, 4, 6, 8]] == 0).all()
+
+
+def test_a_vector_stays_where_it_serves_though_its_content_changed():
+    module = TriePointerModule(CONFIG, NOW, np.ones((4, 3), dtype=np.float32))
+    served = served_of(BEFORE, counted)
+    carry_over(module, served, NOW, BEFORE, THEN)
+    assert torch.allclose(module.inputs.rows().own[:2], served.items.own[[1, 0]], atol=1e-5)
 
 
 def test_codes_follow_their_number_and_the_digit_may_grow(merged):
-    _, served, state = merged
-    table = state["nodes.codes.weight"]
-    assert torch.equal(table[:5], served["nodes.codes.weight"])
-    assert (table[5:] == -1).all()
+    fresh, served = merged
+    table = fresh.nodes.codes.weight
+    assert torch.equal(table[:5], served.node_places.codes.weight)
+    assert (table[5:] == 0).all()
 
 
-def test_everything_else_is_taken_as_it_is_and_todays_buffers_stay(merged):
-    fresh, served, state = merged
-    shared = [name for name in state if name.startswith(("trunk.", "clock.", "pointer.network."))]
+def test_everything_else_is_taken_as_it_is(merged):
+    fresh, served = merged
+    ours, theirs = fresh.body.state_dict(), served.body.state_dict()
+    shared = [name for name in ours if name.startswith(("trunk.", "clock.", "pointer.network."))]
     assert len(shared) > 10
-    assert all(torch.equal(state[name], served[name]) for name in shared)
-    assert torch.equal(state["inputs.item_codes"], fresh["inputs.item_codes"])
-    assert set(state) == set(fresh)
+    assert all(torch.equal(ours[name].double(), theirs[name]) for name in shared)
 
 
 def test_an_item_with_other_codes_is_refused():
-    fresh, served = (state_of(codes, lambda number, w: w) for codes in (NOW, BEFORE))
+    fresh, served = module_of(NOW, counted), served_of(BEFORE, counted)
     with pytest.raises(ValueError, match=r"1 of 2 items have others: keep them"):
-        carried_over(fresh, served, NOW, BEFORE, np.array([1, 2, -1, -1]))
+        carry_over(fresh, served, NOW, BEFORE, np.array([1, 2, -1, -1]))
 
 
 def test_other_levels_are_refused():
     coarse = CodeTable(np.array([[0, 0], [1, 0]]), (2, 1))
     with pytest.raises(ValueError, match="codes of the same sizes"):
-        carried_over({}, {}, NOW, coarse, np.array([1, 0, -1, -1]))
+        carry_over(module_of(NOW, counted), served_of(coarse, counted), NOW, coarse, np.array([1, 0, -1, -1]))
 
 
 def test_a_family_that_cannot_go_on_says_which_can(fit_data):

@@ -60,7 +60,7 @@ def shop(catalogue: Catalogue, events: Interactions, codes: ItemCodes) -> Shop:
         if name == "beam":
             exact = get("trie-pointer").recommender
             assert isinstance(exact, TriePointer)
-            narrow = TriePointer(exact.config.model_copy(update={"beam": 6}), exact.codes, exact.weights)
+            narrow = TriePointer(exact.config.model_copy(update={"beam": 6}), exact.codes, exact.answers)
             return Bundle(narrow, catalogue, users(events), events, {}, codes)
         if name not in made:
             use_threads(1)

@@ -1,0 +1,144 @@
+"""Trie-pointer's answers: what scores items, and no more than it needs for that, held once.
+
+The vectors of items and trie nodes are float32, the rest is float64 and small; products and sums are taken in
+float64, so that a history gets the same list alone and in any batch. Dims: B users, P pairs, N trie nodes
+without the root, I items, D model size.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.heads.item_rows import ItemRows
+from models.heads.item_tables import InputPlaces, NodePlaces
+from models.heads.trie_softmax import TrieSoftmax
+from models.recommender import Arrays, Mask
+from models.recommenders.trie_pointer_batches import Batch
+from models.recommenders.trie_pointer_network import TriePointerBody, TriePointerModule
+from models.tokenizers.code_table import CodeTable
+
+if TYPE_CHECKING:
+    from models.recommenders.trie_pointer import TriePointerConfig
+
+CELLS = 2**22  # nodes times users that are scored together: 32 MiB of float64
+
+
+@dataclass(frozen=True, slots=True)
+class TriePointerAnswers:
+    """Scores of a trained network.
+
+    Attributes:
+        items: vectors of I items.
+        nodes: vectors of N trie nodes.
+        bias: float64 [N].
+        body: trunk and pointer in float64.
+        item_places, node_places: where items and nodes lie that come later.
+        spell: the trie.
+    """
+
+    items: ItemRows
+    nodes: ItemRows
+    bias: Tensor
+    body: TriePointerBody
+    item_places: InputPlaces
+    node_places: NodePlaces
+    spell: TrieSoftmax
+
+    @classmethod
+    def of(
+        cls, config: "TriePointerConfig", codes: CodeTable, module: TriePointerModule
+    ) -> "TriePointerAnswers":
+        """What answers as `module` does; the module goes on on its own."""
+        answers = cls._blank(config, codes, module.inputs.content.in_features, None)
+        answers.body.load_state_dict(module.body.state_dict())
+        for ours, theirs in ((answers.item_places, module.inputs), (answers.node_places, module.nodes)):
+            ours.load_state_dict({name: theirs.state_dict()[name] for name in ours.state_dict()})
+        rows = module.inputs.rows(), module.nodes.rows()
+        return answers.with_rows(*rows, module.nodes.bias.detach().double())
+
+    @classmethod
+    def _blank(
+        cls, config: "TriePointerConfig", codes: CodeTable, content_size: int, late: Mask | None
+    ) -> "TriePointerAnswers":
+        """Of the right shapes, with nothing learned and no rows."""
+        rng = torch.get_rng_state()
+        body = TriePointerBody(config, len(codes)).double().eval().requires_grad_(False)
+        items = InputPlaces(codes.semantic_sizes, content_size, config.d_model).requires_grad_(False)
+        nodes = NodePlaces(sum(codes.sizes), content_size, config.d_model).requires_grad_(False)
+        torch.set_rng_state(rng)  # an answer in the middle of a training must not change what is drawn next
+        nothing = ItemRows.of(torch.empty(0, config.d_model))
+        return cls(
+            nothing,
+            nothing,
+            torch.empty(0, dtype=torch.float64),
+            body,
+            items,
+            nodes,
+            TrieSoftmax(codes.trie, late),
+        )
+
+    def with_rows(self, items: ItemRows, nodes: ItemRows, bias: Tensor) -> "TriePointerAnswers":
+        """The same with other tables."""
+        parts = self.body, self.item_places, self.node_places, self.spell
+        return TriePointerAnswers(items, nodes, bias, *parts)
+
+    @property
+    def users_at_once(self) -> int:
+        """Users to score together; only speed and memory depend on it."""
+        return max(1, min(64, CELLS // max(1, len(self.nodes))))
+
+    def item_scores(self, batch: Batch) -> Tensor:
+        """Log p(item) under the mixture: float32 [B, I].
+
+        The leaves of `prefix_scores`; the pointer adds to the few items that a user had.
+        """
+        back, sentinel, hidden = self._heads(batch)
+        spelled = self.spell.leaves(self.nodes.logits(hidden, self.bias)).add_(sentinel)
+        pairs = self.spell.leaf[batch.pair_item], batch.pair_query
+        spelled[pairs] = torch.logaddexp(spelled[pairs], back)
+        return spelled.float().index_select(0, self.spell.leaf).T.contiguous()
+
+    def prefix_scores(self, batch: Batch) -> Tensor:
+        """Log p(prefix) under the mixture, summed over everything below it: [B, N]."""
+        back, sentinel, hidden = self._heads(batch)
+        mass = (self.spell.of_logits(self.nodes.logits(hidden, self.bias)) + sentinel).exp()
+        for below in self.spell.path[batch.pair_item].T:
+            mass = mass.index_put((below, batch.pair_query), back.exp(), accumulate=True)
+        return mass.log().T
+
+    def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Log p(return to the pair's item) [P], log p(sentinel) [B], hidden [B, D]."""
+        baskets, pointer = batch.baskets, self.body.pointer
+        place = batch.cell - torch.arange(len(batch.cell)) * baskets.gap.shape[1]
+        hidden = self.body.state_at(baskets, self.items.at(baskets.item), place)
+        of_pairs = pointer.of_item(self.items.at(batch.pair_item))
+        back, sentinel = pointer(hidden, batch.pair_query, batch.pair_item, batch.pair_features, of_pairs)
+        return back, sentinel, hidden
+
+    def state(self) -> Arrays:
+        """All of it as arrays; float64 is float32 that was widened."""
+        learned = {
+            f"{part}.{name}": value.float().numpy()
+            for part in ("body", "item_places", "node_places")
+            for name, value in getattr(self, part).state_dict().items()
+        }
+        late = {} if self.spell.late is None else {"late": self.spell.late}
+        tables = {"items": self.items.whole(), "nodes": self.nodes.whole(), "bias": self.bias.float()}
+        return {**learned, **late, **{name: table.numpy() for name, table in tables.items()}}
+
+    @classmethod
+    def from_state(cls, config: "TriePointerConfig", codes: CodeTable, state: Arrays) -> "TriePointerAnswers":
+        """The inverse of `state`; the tables are not copied."""
+        content_size = state["item_places.content.weight"].shape[1]
+        answers = cls._blank(config, codes, content_size, state.get("late"))
+        for part in ("body", "item_places", "node_places"):
+            named = {n: v for n, v in state.items() if n.startswith(f"{part}.")}
+            learned = {
+                name.removeprefix(f"{part}."): torch.from_numpy(np.asarray(v)) for name, v in named.items()
+            }
+            getattr(answers, part).load_state_dict(learned)
+        items, nodes, bias = (torch.from_numpy(state[name]) for name in ("items", "nodes", "bias"))
+        return answers.with_rows(ItemRows.of(items), ItemRows.of(nodes), bias.double())
