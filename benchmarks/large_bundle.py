@@ -1,4 +1,4 @@
-"""A large bundle to load a service with: words for a catalogue, thousands of users, an untrained trie-pointer.
+"""A large bundle to load a service with: a catalogue of words, thousands of users, an untrained trie-pointer.
 
     python -m benchmarks.large_bundle --items 1000000 --out DIR
 

@@ -7,7 +7,7 @@ two equal trainings give two equal digests.
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from models.families import FAMILIES
 from models.recommender import Arrays, Recommender
+from models.tokenizers.code_table import CodeTable
 from models.tokenizers.store import ItemCodes, load_codes, save_codes
 
 FORMAT_VERSION = 3
@@ -102,19 +103,28 @@ def load(path: Path) -> Bundle:
     family = FAMILIES[head["family"]]
     state = load_file(path / "weights.safetensors")
     items = json.loads((path / "catalogue.json").read_text())
+    recommender = family.recommender.from_state(family.config(**head["config"]), state)
     return Bundle(
-        family.recommender.from_state(family.config(**head["config"]), state),
+        recommender,
         Catalogue(pl.DataFrame(items["columns"]), tuple(items["text_fields"])),
         json.loads((path / "users.json").read_text()),
         Interactions(**load_file(path / "histories.safetensors")),
         head["lineage"],
-        load_codes(path / ITEMS) if (path / ITEMS).is_file() else None,
+        _items(path / ITEMS, recommender) if (path / ITEMS).is_file() else None,
     )
 
 
 def digest(path: Path) -> str:
     """The recorded digest of a bundle."""
     return (path / "digest").read_text()
+
+
+def _items(path: Path, recommender: Recommender) -> ItemCodes:
+    """Item codes from a file; a recommender with the same semantic IDs lends its table, and so its trie."""
+    items, own = load_codes(path), getattr(recommender, "codes", None)
+    if isinstance(own, CodeTable) and np.array_equal(own.codes, items.table.codes):
+        return replace(items, table=own)
+    return items
 
 
 def _digest(path: Path) -> str:

@@ -23,7 +23,7 @@ from models.tokenizers.code_table import CodeTable
 if TYPE_CHECKING:
     from models.recommenders.trie_pointer import TriePointerConfig
 
-CELLS = 2**22  # nodes times users that are scored together: 32 MiB of float64
+CELLS = 2**21  # nodes times users that are scored together: 16 MiB of float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ def test_text_fields_travel_with_the_catalogue(tmp_path):
     )
     tables = Tables(events, pl.DataFrame({"item_key": ["i"], "name": ["Tea"]}), ("name",), "test")
     window = time_window(write_snapshot(tables, tmp_path), name="test", cutoff=5, until=None, filters=ALL)
-    assert window.catalogue.titles == ["Tea"]
+    assert window.catalogue.titles.to_list() == ["Tea"]
 
 
 def test_a_test_fitted_on_train_keeps_the_catalogue_of_validation(snapshot):

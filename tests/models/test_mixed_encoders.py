@@ -183,7 +183,7 @@ def test_lists_in_files_reach_the_encoder_and_a_bundle(tmp_path):
     snapshot = write_snapshot(load_source(source), tmp_path)
     window = leave_one_out(snapshot, name="test", filters=FilterConfig(min_item_events=1))
     assert window.catalogue.texts[:2] == ["Beauty Hair Brushes brush", "Beauty Hair Combs comb"]
-    assert window.catalogue.titles[3:5] == ["Sports Golf Gifts, ball", "sun lotion"]
+    assert window.catalogue.titles[3:5].to_list() == ["Sports Golf Gifts, ball", "sun lotion"]
     config = read({"kind": "mix", "parts": ["tfidf", "categories"]})
     vectors = encode_items(window.catalogue, config, seed=0)
     assert len(vectors) == len(window.catalogue) == 5  # item f is every user's last
