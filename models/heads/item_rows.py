@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 BLOCK = 4096  # rows that are multiplied at once: in float64 they fit into a core's cache
 
@@ -49,11 +50,12 @@ class ItemRows:
     def logits(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """Row . hidden + bias: float64 [B, D], [R] -> float64 [R, B]."""
         out = hidden.new_empty(len(self), len(hidden))
-        states = hidden.T.contiguous()
+        wide = hidden.new_empty(BLOCK, hidden.shape[1])
         begin = 0
         for part in (self.own, self.late):
             for block in part.split(BLOCK):
-                torch.mm(block.double(), states, out=out[begin : begin + len(block)])
+                rows = wide[: len(block)].copy_(block)
+                out[begin : begin + len(block)] = functional.linear(rows, hidden)
                 begin += len(block)
         return (out if self.place is None else out[self.place]).add_(bias[:, None])
 
