@@ -66,7 +66,7 @@ class Catalogue:
         """
         spoken = self.frame.select(KEY).with_columns(self._spoken)
         parts = [_titles(part) for part in spoken.iter_slices(TITLED_AT_ONCE)]
-        return pl.concat(parts) if parts else pl.Series(dtype=pl.String)
+        return pl.concat([pl.Series(dtype=pl.String), *parts])
 
     @cached_property
     def texts(self) -> list[str]:
@@ -112,7 +112,23 @@ class Catalogue:
         order = np.arange(n_items + int((places < 0).sum()))
         order[places[places >= 0]] = row[places >= 0]
         order[n_items:] = row[places < 0]
-        return replace(self, frame=pl.concat([self.frame, changed], how="vertical_relaxed")[order])
+        frame = pl.concat([self.frame, changed], how="vertical_relaxed")[order]
+        return self._continued(replace(self, frame=frame), changed, order)
+
+    def _continued(self, then: Self, changed: pl.DataFrame, order: Ints) -> Self:
+        """`then` with what is known of the items that are not changed: seconds for a million of them.
+
+        Args:
+            then: the catalogue that comes after this one.
+            changed: rows that are new or other than before.
+            order: int64 [len(then)], row of each item among those of this catalogue and then `changed`.
+        """
+        new = then.frame[KEY][len(self) :].to_list()
+        then.__dict__["keys"] = self.keys + new
+        then.__dict__["id_of"] = self.id_of | {key: i for i, key in enumerate(new, len(self))}
+        titled = replace(self, frame=changed).titles
+        then.__dict__["titles"] = pl.concat([self.titles, titled])[order]
+        return then
 
     def check_fields(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
         """Refuse fields that are no columns.
