@@ -4,8 +4,8 @@
 
 Beside them: the time to read the model's tables once at this machine's memory bandwidth (the floor of a
 call), and constrained beam search by Hugging Face's `generate` over the same semantic IDs
-(`benchmarks/generate.py`). Model, `generate` and service compute with one thread; clients and service share
-the machine.
+(`benchmarks/generate.py`); and the same service with batching off, which calls its model once for each
+request. Model, `generate` and service compute with one thread; clients and service share the machine.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ import psutil
 
 from benchmarks.load import load
 from serving.door.schemas import RecommendRequest
+from serving.settings import MAX_BATCH_VARIABLE
 
 if TYPE_CHECKING:
     from data.interactions import Interactions
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 AT_ONCE = (1, 8, 64)
 N_EVENTS, K = 50, 10
 BARE, GENERATE, SERVED = "bare model call", "hf generate", "POST /recommend"
+ALONE = "POST /recommend, no batching"
 RESULT = Path(__file__).with_name("results") / "serving_load.json"
 
 
@@ -41,7 +44,7 @@ class Line:
     """One row of the table.
 
     Attributes:
-        what: BARE, GENERATE or SERVED.
+        what: BARE, GENERATE, SERVED or ALONE.
         at_once: histories of a call, or clients that ask at the same time.
         p50_ms, p95_ms, p99_ms: of a call.
         per_second: histories answered in a second.
@@ -59,7 +62,7 @@ class Line:
     def __str__(self) -> str:
         """A line of the printed table."""
         times = f"{self.p50_ms:>10.2f}{self.p95_ms:>10.2f}{self.p99_ms:>10.2f}"
-        return f"{self.what:<18}{self.at_once:>8}{times}{self.per_second:>12.0f}{self.failed:>9}"
+        return f"{self.what:<30}{self.at_once:>8}{times}{self.per_second:>12.0f}{self.failed:>9}"
 
 
 def main() -> None:
@@ -88,12 +91,14 @@ def measure(bundle_path: Path, seconds: float) -> dict[str, object]:
     load_before = round(os.getloadavg()[0], 1)
     loaded = bundle.load(bundle_path)
     requests = frozen_requests(loaded, 2_000)
-    print(f"{'':<18}{'at once':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'lists/s':>12}{'failed':>9}")
+    print(f"{'':<30}{'at once':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'lists/s':>12}{'failed':>9}")
     recommend = partial(loaded.recommender.recommend, k=K)
     lines = [shown(called(BARE, loaded, requests, n, seconds, recommend)) for n in AT_ONCE]
     lines += generated(loaded, requests, seconds)
-    begun, service = served(bundle_path, requests, seconds)
+    begun, service = served(SERVED, bundle_path, requests, seconds)
     lines += service
+    with unbatched():
+        lines += served(ALONE, bundle_path, requests, seconds)[1]
     if any(line.failed for line in lines):
         raise RuntimeError("every answer must be 2xx, but some were not: see the table and run it again.")
     return {
@@ -176,8 +181,22 @@ def generated(loaded: "Bundle", requests: list[RecommendRequest], seconds: float
     return [shown(called(GENERATE, loaded, requests, n, seconds, run)) for n in AT_ONCE]
 
 
+@contextmanager
+def unbatched() -> Iterator[None]:
+    """Services that are started meanwhile answer each request by a call of its own."""
+    before = os.environ.get(MAX_BATCH_VARIABLE)
+    os.environ[MAX_BATCH_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[MAX_BATCH_VARIABLE]
+        else:
+            os.environ[MAX_BATCH_VARIABLE] = before
+
+
 def served(
-    bundle_path: Path, requests: list[RecommendRequest], seconds: float
+    what: str, bundle_path: Path, requests: list[RecommendRequest], seconds: float
 ) -> tuple[dict[str, Any], list[Line]]:
     """Seconds from start to ready, memory of the service after the load, and its lines."""
     from serving.process import running
@@ -191,7 +210,7 @@ def served(
         children = psutil.Process().children(recursive=True)
         largest = max(child.memory_info().rss for child in children)
     lines = [
-        shown(Line(SERVED, n, each.p50_ms, each.p95_ms, each.p99_ms, each.per_second, each.failed))
+        shown(Line(what, n, each.p50_ms, each.p95_ms, each.p99_ms, each.per_second, each.failed))
         for n, each in found
     ]
     return {"ready_seconds": round(ready, 1), "service_mib": round(largest / 2**20)}, lines

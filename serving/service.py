@@ -33,6 +33,7 @@ from serving.settings import (
     keyring,
     limits,
     logs_requests,
+    max_batch,
     origins,
     patience_ms,
     trial,
@@ -102,7 +103,7 @@ class RecommenderService:
             check_challenger(asked[0], champion)
         answers_days()
         answers_megabytes()
-        patience_ms()
+        patience_ms(), max_batch()
         check_events()
         limits(), origins(), logs_requests()
         check_host(host_of_command() or "127.0.0.1", has_token=len(keyring()) > 0)
@@ -118,7 +119,7 @@ class RecommenderService:
             await self.feedback.close()
 
     def _champion(self) -> Arm:
-        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, BatchConfig())
+        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(self._call, _batches())
         return Arm("champion", self.live.seat("champion"), batcher, stands_in=True, patience_ms=patience_ms())
 
     def _begin_trial(self, reason: str | None) -> Trial | None:
@@ -130,7 +131,7 @@ class RecommenderService:
             return None
         if reason is not None:
             return Trial.impossible(asked[1], reason, TrialMetrics())
-        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answer_all, BatchConfig())
+        batcher: MicroBatcher[Query, RecommendResponse] = MicroBatcher(answer_all, _batches())
         theirs = Arm("challenger", self.live.seat("challenger"), batcher)
         return Trial.begin(self.champion, theirs, asked[1], self.log, TrialMetrics())
 
@@ -157,6 +158,10 @@ def load_answerer(bento: str | None, recent: "RecentEvents | None" = None) -> "A
     from serving.loading import load
 
     return load(Place(bundle_path(), PACKED_LINEAGE, bento), recent)
+
+
+def _batches() -> BatchConfig:
+    return BatchConfig(max_batch=max_batch())
 
 
 def _answer_log() -> AnswerLog | None:

@@ -30,6 +30,7 @@ CHALLENGER_VARIABLE = "ENCORE_CHALLENGER"
 TRIAL_VARIABLE = "ENCORE_TRIAL"
 CATALOGUE_VARIABLE = "ENCORE_CATALOGUE"
 PATIENCE_VARIABLE = "ENCORE_PATIENCE_MS"
+MAX_BATCH_VARIABLE = "ENCORE_MAX_BATCH"
 EVENTS_KINDS_VARIABLE = "ENCORE_EVENTS_KINDS"
 EVENTS_KINDS = "purchase"
 DOOR_VARIABLES = (
@@ -43,7 +44,7 @@ DOOR_VARIABLES = (
     LOG_VARIABLE,
 )
 """Who may ask, and how much."""
-ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS = 90, 10_000, 5_000
+ANSWERS_DAYS, ANSWERS_MB, PATIENCE_MS, MAX_BATCH = 90, 10_000, 5_000, 64
 PACKED_BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 PACKED_LINEAGE = PACKED_BUNDLE.with_name("lineage.json")
 
@@ -155,6 +156,15 @@ def patience_ms() -> int:
         ValueError: not a whole number of at least 1.
     """
     return _count(PATIENCE_VARIABLE, PATIENCE_MS, "milliseconds")
+
+
+def max_batch() -> int:
+    """Most requests that one call of the model answers; 1: no batching.
+
+    Raises:
+        ValueError: not a whole number of at least 1.
+    """
+    return _count(MAX_BATCH_VARIABLE, MAX_BATCH, "requests")
 
 
 def catalogue_folder() -> Path | None:

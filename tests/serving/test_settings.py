@@ -10,6 +10,7 @@ from serving.settings import (
     CHALLENGER_VARIABLE,
     IN_FLIGHT_VARIABLE,
     LOG_VARIABLE,
+    MAX_BATCH_VARIABLE,
     ORIGINS_VARIABLE,
     RATE_VARIABLE,
     TIMEOUT_VARIABLE,
@@ -21,6 +22,7 @@ from serving.settings import (
     keyring,
     limits,
     logs_requests,
+    max_batch,
     origins,
     trial,
 )
@@ -126,3 +128,14 @@ def test_a_wrong_limit_is_told_in_one_line(
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         limits(), origins(), logs_requests()
     assert "\n" not in str(error.value)
+
+
+def test_a_batch_has_at_least_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MAX_BATCH_VARIABLE, raising=False)
+    assert max_batch() == 64
+    monkeypatch.setenv(MAX_BATCH_VARIABLE, "1")
+    assert max_batch() == 1
+    for text in ("0", "-1", "1.5", "off"):
+        monkeypatch.setenv(MAX_BATCH_VARIABLE, text)
+        with pytest.raises(ValueError, match=f"ENCORE_MAX_BATCH must be a whole number .* got '{text}'"):
+            max_batch()
