@@ -32,6 +32,7 @@ from models.recommenders.sasrec import SASRec, SASRecConfig
 from models.tokenizers.code_table import CodeTable
 
 REQUIREMENTS = ("rectools[torch]==0.19.0", "torch>=2.13,<2.14")  # torch as ours: later ones bring CUDA
+SERVING = ("starlette>=1,<2", "uvicorn>=0.30,<1", "uvloop>=0.23,<1", "httptools>=0.9,<1")  # to serve it, too
 PEER = Path(__file__).with_name("peers") / "rectools_sasrec.py"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "encore-peers"
 GOAL = {"times_faster": 3.0}
@@ -83,14 +84,14 @@ def peer(events: pl.DataFrame, settings: dict[str, Any], python: Path) -> dict[s
     return answer
 
 
-def environment(cache: Path) -> Path:
-    """The python of RecTools' environment, made if it is not there."""
-    home = cache / "rectools-0.19.0"
+def environment(cache: Path, more: tuple[str, ...] = ()) -> Path:
+    """The python of RecTools' environment, made if it is not there; one of its own with `more` packages."""
+    home = cache / ("rectools-0.19.0-more" if more else "rectools-0.19.0")
     python, finished = home / "bin" / "python", home / "finished"
     if not finished.exists():
         print(f"making {home}: some minutes, about 2 GB", file=sys.stderr, flush=True)
         venv.create(home, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS, *more], check=True)
         finished.touch()
     return python
 
