@@ -82,6 +82,11 @@ class Catalogue:
         """Columns that describe an item, without its key."""
         return [name for name in self.frame.columns if name != KEY]
 
+    @property
+    def number_fields(self) -> list[str]:
+        """Those of `fields` that hold numbers."""
+        return [name for name in self.fields if self.frame.schema[name].is_numeric()]
+
     def since(self, first: int) -> Self:
         """The items from dense id `first` on, as a catalogue of their own."""
         return replace(self, frame=self.frame[first:])

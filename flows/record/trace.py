@@ -85,6 +85,9 @@ class _AsItWas:
     def stored(self, user: str) -> str:
         return user
 
+    def is_gone(self, key: str) -> bool:
+        return self._recent.is_forgotten and not self._recent.events
+
 
 def _why_not(folder: Path, name: str) -> str:
     """Why an answer is not found: its day was deleted, or it was never kept here."""

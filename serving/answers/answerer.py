@@ -3,7 +3,7 @@
 The offline half of parity uses this class too, so what is proven is what is served. Dims: B queries, I items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -96,6 +96,11 @@ class Answerer:
         """Whether the request brings a history, or anything is known of its user."""
         user = request.user
         return user is None or self._row(user) is not None or bool(self._recent.of(user, since=0).events)
+
+    def users(self, start: str) -> Iterator[str]:
+        """The bundle's users whose key starts with `start`, in order, without those who were deleted."""
+        found = (key for key in self.bundle.user_keys if key.startswith(start))
+        return (key for key in found if not self._recent.is_gone(key))
 
     def recommend(self, requests: Sequence[RecommendRequest]) -> list[RecommendResponse]:
         """Answer all of `requests`, in their order.

@@ -51,6 +51,10 @@ class RecentEvents(Protocol):
         """How `user` is written where keys are hashed."""
         ...
 
+    def is_gone(self, key: str) -> bool:
+        """Whether a user was deleted and did nothing since; `key` plain or hashed, as a bundle has it."""
+        ...
+
 
 class NoRecentEvents:
     """Nobody tells what users do."""
@@ -62,6 +66,10 @@ class NoRecentEvents:
     def stored(self, user: str) -> str:
         """As it came."""
         return user
+
+    def is_gone(self, key: str) -> bool:
+        """Nobody tells."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

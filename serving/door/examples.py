@@ -32,6 +32,7 @@ INFO = {
     "n_items": 11829,
     "n_users": 2462,
     "fields": ["department", "brand"],
+    "numbers": [],
     "explains": True,
     "catalogue": 0,
     "trial": None,

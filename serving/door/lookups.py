@@ -68,6 +68,7 @@ class Info(BaseModel):
     n_items: int
     n_users: int
     fields: list[str] = Field(description="What `filters` may name.")
+    numbers: list[str] = Field(description="Columns of the items that hold numbers.")
     explains: bool = Field(description="Whether `explain` is answered.")
     catalogue: int = Field(description="Version of the catalogue; 0 is the bundle's own.")
     trial: TrialInfo | None

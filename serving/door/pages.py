@@ -1,6 +1,7 @@
 """Pages: the page at `/`, `/info`, what the page looks up, and the way to give a challenger up."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,7 @@ def info(answerer: "Answerer") -> dict[str, object]:
         "n_items": len(answerer.bundle.catalogue),
         "n_users": len(answerer.bundle.user_keys),
         "fields": answerer.rules.fields,
+        "numbers": answerer.bundle.catalogue.number_fields,
         "explains": answerer.explainer is not None,
         "catalogue": answerer.version,
     }
@@ -140,6 +142,5 @@ def find_items(answerer: "Answerer", text: str) -> list[dict[str, str]]:
 
 
 def find_users(answerer: "Answerer", text: str) -> list[str]:
-    """At most 20 known users whose key starts with `text`, in order."""
-    users = (key for key in answerer.bundle.user_keys if key.startswith(text))
-    return [key for key, _ in zip(users, range(N_FOUND), strict=False)]
+    """At most 20 known users, not deleted, whose key starts with `text`, in order."""
+    return list(islice(answerer.users(text), N_FOUND))

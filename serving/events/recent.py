@@ -52,6 +52,20 @@ class StoredEvents:
         """See `RecentEvents`."""
         return self._users.stored(user)
 
+    def is_gone(self, key: str) -> bool:
+        """See `RecentEvents`; not known to be, where the store cannot be read."""
+        if self._store is None:
+            return False
+        try:
+            for name in {key, self.stored(key)}:
+                found = self._store.of_user(name, kinds=self._kinds, since=0, limit=1)
+                if found.forgotten_at is not None and not found.rows:
+                    return True
+        except StoreError as error:
+            self._metrics.failed("look_up")
+            self._say(error)
+        return False
+
     def _say(self, error: StoreError) -> None:
         """One line in a while: a store that is away fails every request."""
         now = time.monotonic()

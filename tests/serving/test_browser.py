@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from data.catalogue import Catalogue
 from models.bundle import Bundle, save
 from models.fitting import fit_codes
 from models.item_encoders.tfidf import TfidfConfig
@@ -197,3 +199,25 @@ def test_an_item_is_added_hidden_and_comes_back(page: Page, bundle: Bundle, tmp_
         page.click("#undo")
         expect(page.locator("#changed")).to_contain_text("Undone: version 3, 6 items.")
         expect(page.locator("tbody")).to_contain_text("oat milk")
+
+
+def test_numbers_of_an_item_are_sent_as_numbers(page: Page, bundle: Bundle, tmp_path: Path) -> None:
+    priced = bundle.catalogue.frame.with_columns(
+        pl.Series("price", [1.5, None, 2.0, 3.25, 0.5]), pl.Series("grams", [1000, 500, None, 20, 250])
+    )
+    save(replace(bundle, catalogue=Catalogue(priced, ("title",))), tmp_path / "bundle")
+    with running(tmp_path / "bundle", log=tmp_path / "service.log") as address:
+        page.goto(address)
+        page.click("#catalogue summary")
+        page.fill("#key", "11")
+        page.fill("#field-title", "7")
+        page.fill("#field-price", "2.75")
+        page.fill("#field-grams", "750")
+        page.get_by_role("button", name="Put into the catalogue").click()
+        expect(page.locator("#changed")).to_contain_text("7 is in version 1.")
+        kept = page.request.get(f"{address}/items/11").json()["fields"]
+        assert (kept["title"], kept["price"], kept["grams"]) == ("7", 2.75, 750)
+        page.fill("#field-price", "")
+        page.fill("#field-grams", "1.5")
+        page.get_by_role("button", name="Put into the catalogue").click()
+        expect(page.get_by_role("alert")).to_contain_text("grams")

@@ -193,11 +193,13 @@ function showBoth(both) {
   tell(both.champion);
 }
 
+const valueOf = input => input.type === "number" ? input.valueAsNumber : input.value.trim();
+
 // What was filled in of an item: empty fields stay as they are, or empty for a new item.
 function change() {
   const said = { item: by("key").value.trim() };
   const filled = [...by("fields").querySelectorAll("input")].filter(input => input.value.trim());
-  if (filled.length) said.fields = Object.fromEntries(filled.map(input => [input.name, input.value.trim()]));
+  if (filled.length) said.fields = Object.fromEntries(filled.map(input => [input.name, valueOf(input)]));
   said.hidden = by("hide").checked;
   said.in_stock = !by("out").checked;
   return said;
@@ -231,11 +233,15 @@ function showVersion(version) {
   by("version").textContent = `version ${version}`;
 }
 
-function showFields(names) {
+function showFields(names, numbers) {
   by("fields").replaceChildren(...names.flatMap(name => {
     const label = make("label", name), input = document.createElement("input");
     input.name = name;
     input.id = "field-" + name;
+    if (numbers.includes(name)) {
+      input.type = "number";
+      input.step = "any";
+    }
     label.htmlFor = input.id;
     return [label, input];
   }));
@@ -252,7 +258,7 @@ async function describe() {
     by("stock-field").hidden = !info.fields.includes("in_stock");
     by("compare").hidden = !(info.trial && info.trial.challenger);
     explains = info.explains;
-    showFields(fields);
+    showFields(fields, info.numbers);
     showVersion(info.catalogue);
   } catch (error) { by("served").textContent = error.message; }
 }

@@ -84,6 +84,9 @@ class Told:
     def stored(self, user: str) -> str:
         return user.removeprefix("plain-")
 
+    def is_gone(self, key: str) -> bool:
+        return self.known.get(key, Recent()).is_forgotten
+
 
 def asked(bundle: Bundle, told: Told, user: str) -> RecommendResponse:
     request = RecommendRequest(user=user, k=5, exclude_seen=True)
