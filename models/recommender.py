@@ -68,6 +68,7 @@ class Epoch:
     loss: float
     metric: float
     seconds: float
+    cpu_seconds: float
 
 
 Watcher = Callable[[Epoch], None]

@@ -94,10 +94,11 @@ def train(
     for number in range(len(state.history), n_epochs):
         if state.stale(config.patience):
             break
-        started = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         loss = _one_epoch(module, batches, optimizer, config, seed, number)
         metric = math.nan if validate is None else validate()
-        epoch = Epoch(number, loss, metric, time.perf_counter() - started)
+        spent = time.perf_counter() - wall, time.process_time() - cpu
+        epoch = Epoch(number, loss, metric, *spent)
         state.add(epoch, module)
         state.write(checkpoint, module, optimizer)
         if watch is not None:
@@ -188,7 +189,7 @@ class _State:
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         for index, slot in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in slot.items()}
-        history = "\n".join(f"{e.loss!r} {e.metric!r} {e.seconds!r}" for e in self.history)
+        history = "\n".join(f"{e.loss!r} {e.metric!r} {e.seconds!r} {e.cpu_seconds!r}" for e in self.history)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
         content = {k: v.detach().clone().contiguous() for k, v in tensors.items()}

@@ -6,6 +6,7 @@ from typing import Any
 from flows import fingerprint
 from flows.benchmark.config import Contender
 from flows.benchmark.fit import CHECKPOINT, trained
+from flows.benchmark.made import made
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem
 from flows.benchmark.record import Record
@@ -19,7 +20,8 @@ KNOWING = "popularity within cold (knows the removed events)"
 def baselines(problem: Problem, split: ColdSplit, share: float, pieces: Pieces) -> Piece | None:
     """What needs no training: text, and the held-out items' own counts, which no honest model knows."""
     decay = problem.config.cold.decay
-    content: list[Any] = [problem.digest, share, decay, fingerprint.of_modules("validation.cold_items")]
+    code = fingerprint.of_modules("validation.cold_items")
+    content: list[Any] = [problem.digest, share, decay, code]
 
     def make(_: Path) -> dict[str, Any]:
         n_cold = int(split.held_out.sum())
@@ -29,7 +31,8 @@ def baselines(problem: Problem, split: ColdSplit, share: float, pieces: Pieces) 
         }
         if problem.has_text:
             rows["text similarity"] = ask(TextSimilarity(problem.codes.vectors, decay), split)
-        return {"items": n_cold, "users": len(split.test.query_users), "rows": rows}
+        about = made(code, problem.config.threads)
+        return {"items": n_cold, "users": len(split.test.query_users), "rows": rows, "made": about}
 
     return pieces.get("cold baselines", content, make)
 
@@ -52,7 +55,7 @@ def cold_fit(
 
     def make(draft: Path) -> dict[str, Any]:
         with record.child("fit", f"cold items, seed {seed}", settings) as run:
-            fitted, seconds = trained(
+            fitted, spent = trained(
                 f"{problem.name} · {contender.name} · cold",
                 contender.family,
                 settings,
@@ -66,6 +69,7 @@ def cold_fit(
             for where, values in found.items():
                 run.numbers({f"cold.{where}.{metric}": value for metric, value in values.items()})
         (draft / CHECKPOINT).unlink(missing_ok=True)
-        return {"seed": seed, "fit_seconds": round(seconds, 3), "cold": found}
+        about = made(code_of(contender), problem.config.threads)
+        return {"seed": seed, **spent.to_json(), "cold": found, "made": about}
 
     return pieces.get(f"{contender.name} cold {seed}", content, make)

@@ -5,7 +5,6 @@ with the settings that the validated fit found.
 """
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +14,11 @@ import numpy as np
 
 from data.split import Window
 from flows.benchmark.config import Contender
+from flows.benchmark.made import made
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem
 from flows.benchmark.record import Child, Record
+from flows.benchmark.spent import Spent, Stopwatch
 from flows.benchmark.tune import BEST, code_of, validator
 from flows.tracking.progress import training_bar
 from models.families import FAMILIES
@@ -50,7 +51,7 @@ def fit(
             shutil.copyfile(trial, draft / CHECKPOINT)
         validate = validator(problem.validation, contender.family, config.metric)
         with record.child("fit", f"seed {seed}", settings) as run:
-            fitted, seconds = trained(
+            fitted, spent = trained(
                 f"{problem.name} · {contender.name} · seed {seed}",
                 contender.family,
                 settings,
@@ -62,10 +63,10 @@ def fit(
             )
             valid = validate(fitted.recommender)
             run.valid(valid)
-            result = _about(fitted, seconds, seed) | {"valid": valid}
-            result |= _asked(fitted.recommender, problem.test, contender.family, seconds, draft, run)
+            result = _about(fitted, spent, seed) | {"valid": valid}
+            result |= _asked(fitted.recommender, problem.test, contender.family, spent, draft, run)
         (draft / CHECKPOINT).unlink(missing_ok=True)
-        return result
+        return result | {"made": made(code_of(contender), config.threads)}
 
     return pieces.get(f"{contender.name} seed {seed}", content, make)
 
@@ -81,7 +82,7 @@ def refit(
 
     def make(draft: Path) -> dict[str, Any]:
         with record.child("fit", f"refit, seed {seed}", settings) as run:
-            fitted, seconds = trained(
+            fitted, spent = trained(
                 f"{problem.name} · {contender.name} · refit {seed}",
                 contender.family,
                 settings,
@@ -91,10 +92,10 @@ def refit(
                 checkpoint=draft / CHECKPOINT,
                 stop_after=epochs or None,
             )
-            result = _about(fitted, seconds, seed)
-            result |= _asked(fitted.recommender, problem.refitted, contender.family, seconds, draft, run)
+            result = _about(fitted, spent, seed)
+            result |= _asked(fitted.recommender, problem.refitted, contender.family, spent, draft, run)
         (draft / CHECKPOINT).unlink(missing_ok=True)
-        return result
+        return result | {"made": made(code_of(contender), problem.config.threads)}
 
     return pieces.get(f"{contender.name} refit {seed}", content, make)
 
@@ -115,16 +116,17 @@ def trained(
     checkpoint: Path,
     validate: Callable[[Recommender], float] | None = None,
     stop_after: int | None = None,
-) -> tuple[Fitted, float]:
-    """`fit_family` with a bar and a run in MLflow; also its seconds, those before a kill included."""
-    started = time.perf_counter()
+) -> tuple[Fitted, Spent]:
+    """`fit_family` with a bar and a run in MLflow; also what it cost, epochs before a kill included."""
+    resumed = history_of(checkpoint)
+    stopwatch = Stopwatch(resumed)
     with training_bar(what, FAMILIES[family].config(**settings)) as bar:
 
         def watch(epoch: Epoch) -> None:
             bar(epoch)
             run.epoch(epoch)
 
-        for epoch in history_of(checkpoint):
+        for epoch in resumed:
             watch(epoch)
         fitted = fit_family(
             family,
@@ -136,17 +138,16 @@ def trained(
             checkpoint=checkpoint,
             stop_after=stop_after,
         )
-    epochs = sum(epoch.seconds for epoch in fitted.history)
-    return fitted, max(time.perf_counter() - started, epochs)
+    return fitted, stopwatch.read()
 
 
-def _about(fitted: Fitted, seconds: float, seed: int) -> dict[str, Any]:
+def _about(fitted: Fitted, spent: Spent, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "settings": fitted.recommender.config.model_dump(mode="json"),
         "epochs": fitted.epochs,
         "epochs_run": len(fitted.history),
-        "fit_seconds": round(seconds, 3),
+        **spent.to_json(),
         "parameters": parameters(fitted.recommender),
     }
 
@@ -159,12 +160,12 @@ def parameters(recommender: Recommender) -> int:
 
 
 def _asked(
-    recommender: Recommender, window: Window, family: str, seconds: float, draft: Path, run: Child
+    recommender: Recommender, window: Window, family: str, spent: Spent, draft: Path, run: Child
 ) -> dict[str, Any]:
     """Both ways of asking the test, with the protocol of each; reports go to the draft."""
     test, protocol, recommend_seconds = {}, {}, {}
     for way, masked in WAYS.items():
-        report, _ = evaluate(recommender, window, family=family, seen_masked=masked, fit_seconds=seconds)
+        report, _ = evaluate(recommender, window, family=family, seen_masked=masked, fit_seconds=spent.wall)
         report.save(draft / f"{way}.parquet")
         test[way] = {metric: report.mean(metric) for metric in (*SHOWN, "mrr@10")}
         test[way] |= {f"coverage@{report.coverage_k}": report.coverage}

@@ -24,7 +24,8 @@ class Child:
 
     def epoch(self, epoch: Epoch) -> None:
         """Log one epoch."""
-        values = {"loss": epoch.loss, "epoch_seconds": epoch.seconds, self._metric: epoch.metric}
+        values = {"loss": epoch.loss, "epoch_seconds": epoch.seconds}
+        values |= {"epoch_cpu_seconds": epoch.cpu_seconds, self._metric: epoch.metric}
         shown = {name: value for name, value in values.items() if value == value}  # a refit has no metric
         self._tracker.metrics(self._run_id, shown, step=epoch.number + 1)
 

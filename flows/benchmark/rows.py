@@ -46,17 +46,20 @@ class Row:
             "family": self.contender.family,
             "ablation_of": self.contender.parent if self.contender.is_ablation else None,
             "settings": self.contender.settings(tuned["params"]),
-            "tuning": {key: tuned[key] for key in ("trials", "seconds", "valid", "best_trial", "values")}
+            "tuning": {
+                key: tuned[key]
+                for key in ("trials", "seconds", "cpu_seconds", "valid", "best_trial", "values")
+            }
             | {"on": self.tuned.folder.parent.name},
             "parameters": self.fits[0].result["parameters"],
-            "fit_seconds": mean_and_sd([each.result["fit_seconds"] for each in self.fits]),
+            **_spent(self.fits),
             "valid": mean_and_sd([each.result["valid"] for each in self.fits]),
             "test": _over_seeds(self.fits),
             "seeds": [_brief(each) for each in self.fits],
         }
         if self.refits:
             out["refitted"] = {
-                "fit_seconds": mean_and_sd([each.result["fit_seconds"] for each in self.refits]),
+                **_spent(self.refits),
                 "test": _over_seeds(self.refits),
                 "seeds": [_brief(each) for each in self.refits],
             }
@@ -140,6 +143,12 @@ def _over_seeds(pieces: Sequence[Piece]) -> dict[str, dict[str, dict[str, float]
         }
         for way in WAYS
     }
+
+
+def _spent(pieces: Sequence[Piece]) -> dict[str, dict[str, float]]:
+    """Wall and processor seconds of the fits."""
+    names = ("fit_seconds", "fit_cpu_seconds")
+    return {name: mean_and_sd([each.result[name] for each in pieces]) for name in names}
 
 
 def _brief(piece: Piece) -> Mapping[str, Any]:

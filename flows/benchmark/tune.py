@@ -1,6 +1,5 @@
 """Tune: a contender's study on the validation users, the same number of trials for each."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from flows.benchmark.config import Contender
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem
 from flows.benchmark.record import Record
+from flows.benchmark.spent import Stopwatch
 from flows.environment import Home
 from flows.files import read_json, write_json
 from flows.tracking.progress import training_bar
@@ -30,6 +30,7 @@ UNTUNED: dict[str, Any] = {
     "values": [],
     "trials": 0,
     "seconds": 0.0,
+    "cpu_seconds": 0.0,
 }
 
 
@@ -67,6 +68,7 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
             "values": [value if value > float("-inf") else None for value in tuned.values],
             "trials": len(tuned.values),
             "seconds": sum(trial["seconds"] for trial in trials),
+            "cpu_seconds": sum(trial["cpu_seconds"] for trial in trials),
         }
 
     return pieces.get(f"{contender.name} tune", content, make)
@@ -98,7 +100,8 @@ def _objective(
         config = FAMILIES[contender.family].config(**settings)
         name = f"trial-{attempt.index}-{fingerprint.of(settings)[:8]}.safetensors"
         checkpoint, label = draft / name, f"trial {attempt.index}"
-        epochs, started = list(history_of(checkpoint)), time.perf_counter()
+        resumed = history_of(checkpoint)
+        epochs, stopwatch = list(resumed), Stopwatch(resumed)
         try:
             with (
                 record.child("trial", label, config.model_dump()) as run,
@@ -115,14 +118,13 @@ def _objective(
                     run.epoch(epoch)
                     attempt.report(epoch)
 
-                started = time.perf_counter()  # what MLflow takes to open a run is not training
+                stopwatch = Stopwatch(resumed)  # what MLflow takes to open a run is not training
                 score = _scored(problem, contender, settings, validate, watch, checkpoint)
                 run.valid(score.metric)
         finally:
-            seconds = max(time.perf_counter() - started, sum(epoch.seconds for epoch in epochs))
-            write_json(
-                _note(draft, attempt.index), {"seconds": seconds, "epochs": [asdict(e) for e in epochs]}
-            )
+            spent = stopwatch.read()
+            note = {"seconds": spent.wall, "cpu_seconds": spent.cpu, "epochs": [asdict(e) for e in epochs]}
+            write_json(_note(draft, attempt.index), note)
         return score
 
     return objective

@@ -29,7 +29,7 @@ def test_pruned_trials_are_left_out_of_the_history():
 
 
 def test_curves_and_importance_can_be_written(tmp_path):
-    epochs = [Epoch(1, 2.0, 0.1, 1.0), Epoch(2, 1.0, 0.2, 1.0)]
+    epochs = [Epoch(1, 2.0, 0.1, 1.0, 1.0), Epoch(2, 1.0, 0.2, 1.0, 1.0)]
     for name, figure in {
         "curves": plots.learning_curves(epochs),
         "importance": plots.importance({"x": 0.7, "y": 0.3}),

@@ -25,7 +25,9 @@ def hill(attempt: Attempt) -> Score:
     p = attempt.params
     value = 1 - (p["x"] - 0.3) ** 2 - 0.01 * abs(p["n"] - 4) + (p["way"] == "b") * 0.05
     for number in (1, 2, 3):
-        attempt.report(Epoch(number, loss=1.0 / number, metric=value * number / 3, seconds=0.0))
+        attempt.report(
+            Epoch(number, loss=1.0 / number, metric=value * number / 3, seconds=0.0, cpu_seconds=0.0)
+        )
     return Score(value, epochs=3)
 
 
@@ -72,7 +74,7 @@ def test_a_study_killed_and_resumed_ends_like_one_that_was_not(tmp_path, kills):
     def fragile(attempt: Attempt) -> Score:
         if left and attempt.index == left[0]:
             left.pop(0)
-            attempt.report(Epoch(1, 1.0, 9.0, 0.0))
+            attempt.report(Epoch(1, 1.0, 9.0, 0.0, 0.0))
             raise Killed
         return hill(attempt)
 
