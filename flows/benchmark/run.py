@@ -17,7 +17,8 @@ from flows.benchmark.fit import SHOWN, WAYS, fit, refit
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem, open_problem
 from flows.benchmark.record import Record
-from flows.benchmark.rows import Row, protocols, significance
+from flows.benchmark.table.compare import opponents, significance
+from flows.benchmark.table.rows import Row, protocols
 from flows.benchmark.tune import tune
 from flows.environment import LAYERS, Home
 from flows.tracking.machine import machine
@@ -112,12 +113,14 @@ class _Everything:
         rows = [row for row in found if row is not None]
         if not rows:
             return None
+        table = [row.to_json() for row in rows]
+        pair = opponents(table, self.config.recipe)
         return {
             "profile": problem.profile(),
             "protocol": protocols(rows),
-            "rows": [row.to_json() for row in rows],
+            "rows": table,
             "published": [each.model_dump() for each in self.config.published if each.dataset == name],
-            "significance": significance(problem, rows, Pieces(pieces.root)),
+            "significance": pair and significance(*pair),
             "cold": self._cold(name, contenders(self.config), pieces),
         }
 
@@ -167,6 +170,7 @@ class _Everything:
         if split is None or known is None:
             return None
         table = dict(known.result["rows"])
+        by = {name: [known.result["made"]] for name in table}
         for contender in rows:
             if not contender.is_ablation and contender.name in (
                 self.config.cold.families or (contender.name,)
@@ -177,9 +181,12 @@ class _Everything:
                 record = Record(self.tracker, own, contender)
                 row = self._row(own, contender, record, pieces)
                 found = row and cold_fit(own, split, share, contender, row.fits[0], pieces, record)
-                table |= {contender.name: found.result["cold"]} if found else {}
+                if found:
+                    table[contender.name] = found.result["cold"]
+                    by[contender.name] = [found.result["made"]]
                 record.finish({})
-        return {"share": share, "items": known.result["items"], "users": known.result["users"], "rows": table}
+        counts = {key: known.result[key] for key in ("items", "users")}
+        return {"share": share, **counts, "rows": table, "made": by}
 
     def _problem(self, name: str, pieces: Pieces, items: str = "") -> Problem | None:
         """The data set, opened once with each kind of item vectors and codes.

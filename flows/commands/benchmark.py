@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flows.benchmark.asked import Asked
@@ -30,8 +31,9 @@ def run(name: str, asked: Asked, out: Path) -> None:
     path = find(name)
     config = load(path)
     contenders(config, asked.families)  # a typo is told before the libraries are loaded
-    from flows.benchmark.render import write
     from flows.benchmark.run import benchmark
+    from flows.benchmark.table.files import read, write
+    from flows.benchmark.table.keep import keep
 
     console = Console()
     missing = [] if asked.families else absent(config)
@@ -39,7 +41,13 @@ def run(name: str, asked: Asked, out: Path) -> None:
         console.print(f"[dim]Not in this version of the code, left out: {', '.join(missing)}[/]")
     narrate()
     out.mkdir(parents=True, exist_ok=True)
-    result = benchmark(config, asked, home(), lambda found: _quietly(write(found, out)))
+    earlier = read(out, config.name)
+
+    def with_earlier(found: dict[str, Any]) -> dict[str, Any]:
+        return keep(found, earlier, list(config.datasets))
+
+    result = benchmark(config, asked, home(), lambda found: _quietly(write(with_earlier(found), out)))
+    result = with_earlier(result)
     show(result, console)
     written = write(result, out)
     console.print(f"[bold green]Done.[/] {len(written)} files, first {written[0]}", soft_wrap=True)
@@ -48,15 +56,17 @@ def run(name: str, asked: Asked, out: Path) -> None:
 
 def show(result: Mapping[str, Any], console: Console) -> None:
     """All tables of a result, each under its protocol."""
-    from flows.benchmark.render import sections
+    from flows.benchmark.table.render import KEPT, sections
 
+    for told in result.get("not_kept", ()):
+        console.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)
     for title, note, cells in sections(result):
         table = Table(title=title, box=SIMPLE, pad_edge=False, caption=note, caption_justify="left")
         shown = [name for name in cells[0] if console.width >= WIDE or name not in LEFT_OUT]
         for column in shown:
             table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "model")
         for row in cells:
-            ours = row.get("model") == result["config"]["recipe"]
+            ours = row.get("model", "").removesuffix(KEPT) == result["config"]["recipe"]
             words = [row[name].replace("*", "") for name in shown]
             table.add_row(*words, style="bold green" if ours else None)
         console.print(table)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark.config import ItemsConfig, absent, contenders, find, load
-from flows.benchmark.render import document, sections, write
 from flows.benchmark.run import EXPERIMENT, Asked, benchmark
+from flows.benchmark.table.files import read, write
+from flows.benchmark.table.render import document, sections
 from flows.config import ConfigError
 from flows.environment import Home
 from flows.tracking.tracker import Tracker
@@ -215,10 +216,11 @@ def test_killed_again_and_again_it_ends_in_the_same_numbers(finished, config, as
 def test_tables_say_who_measured_and_under_which_protocol(finished, tmp_path):
     result = finished[1]
     files = write(result, tmp_path)
-    assert json.loads(files[0].read_text()) == json.loads(json.dumps(result))
+    assert read(tmp_path, "circle") == json.loads(json.dumps(result))
     assert {file.name for file in files} == {
         "circle.json",
         "circle.md",
+        "circle_ranks.json",
         *(f"circle_ring_{what}.{kind}" for what in ("cost", "ablations") for kind in ("png", "svg")),
     }
     page = files[1].read_text()
@@ -328,5 +330,5 @@ def test_the_command_killed_for_real_goes_on(encore, data, tmp_path, finished):
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "Next: encore up" in said
-    result = json.loads((out / "circle.json").read_text())
+    result = read(out, "circle")
     assert timeless(result["datasets"]) == timeless(json.loads(json.dumps(finished[1]["datasets"])))

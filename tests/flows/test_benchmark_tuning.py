@@ -6,8 +6,8 @@ import pytest
 
 from flows.benchmark.asked import Asked
 from flows.benchmark.config import load
-from flows.benchmark.render import document
 from flows.benchmark.run import benchmark
+from flows.benchmark.table.render import document
 from flows.config import ConfigError
 from flows.environment import Home
 from tests.flows.circle import CONFIG, timeless, write_ring

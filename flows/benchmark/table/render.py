@@ -1,12 +1,11 @@
 """Render: a benchmark's result as tables for people, as Markdown and as pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from flows.files import write_json
+from flows.benchmark.table.origins import kept
 from flows.retraining.standings import markdown
 from flows.tracking import plots
 from flows.tracking.plots import Spread
@@ -14,25 +13,9 @@ from flows.tracking.plots import Spread
 METRICS = tuple(f"{name}@{k}" for k in (5, 10, 20) for name in ("recall", "ndcg"))
 SHORT = {metric: metric.replace("recall", "R").replace("ndcg", "N") for metric in METRICS}
 JUDGED = "ndcg@10"
+KEPT = " °"
+WALL = " w"
 Cells = list[dict[str, str]]
-
-
-def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
-    """JSON, Markdown and pictures into `folder`; returns what was written, the JSON first."""
-    stem = str(result["benchmark"]).replace("-", "_")
-    write_json(folder / f"{stem}.json", result)
-    files = [folder / f"{stem}.json", folder / f"{stem}.md"]
-    names: list[str] = []
-    for name, figure in figures(result).items():
-        picture = folder / f"{stem}_{name}.png"
-        figure.savefig(picture, dpi=150)
-        figure.savefig(
-            picture.with_suffix(".svg"), metadata={"Date": None}
-        )  # the same numbers, the same bytes
-        files += [picture, picture.with_suffix(".svg")]
-        names.append(f"{stem}_{name}.svg")
-    files[1].write_text(document(result, names), encoding="utf-8")
-    return files
 
 
 def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
@@ -47,9 +30,12 @@ def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         f"{where}. Tuning trials of each family that has something to tune: "
         f"{result['config']['tuning']['trials']}, {tuned}. "
         f"Seeds: {result['seeds']}, mean ± standard deviation; a row without ± has one seed. "
-        "Rows marked *published* were measured by others and not run here.",
+        "Rows marked *published* were measured by others and not run here. "
+        "`fit s` and `tuning s` are seconds of the processor, which other work does not change; "
+        f"where only the clock's were recorded they are marked{WALL}.",
         "",
     ]
+    lines += [line for told in result.get("not_kept", ()) for line in (f"- {told}", "")]
     for title, note, cells in sections(result):
         lines += [f"## {title}", "", note, "", markdown(cells), ""]
     lines += [line for name in pictures for line in (f"![{name}]({name})", "")]
@@ -79,6 +65,7 @@ def sections(result: Mapping[str, Any]) -> Iterator[tuple[str, str, Cells]]:
             yield f"{name} · ablations", note, [_measured(row, row["test"]["masked"]) for row in ablated]
         yield from _compared(name, found["significance"])
         yield from _cold(name, found["cold"])
+        yield from _kept(name, found)
 
 
 def figures(result: Mapping[str, Any]) -> dict[str, Figure]:
@@ -86,7 +73,7 @@ def figures(result: Mapping[str, Any]) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
     for name, found in result["datasets"].items():
         families = [row for row in found["rows"] if row["ablation_of"] is None]
-        seconds = {row["name"]: row["fit_seconds"]["mean"] for row in families}
+        seconds = {row["name"]: _seconds(row)[0] for row in families}
         others = {each["name"]: each["values"].get(JUDGED) for each in found["published"]}
         drawn[f"{name}_cost"] = plots.accuracy_and_cost(
             [_spread(row) for row in families],
@@ -129,13 +116,26 @@ def _measured(
     fitted = fitted or row
     epochs = [each["epochs"] for each in fitted["seeds"]]
     return {
-        "model": row["name"],
+        "model": row["name"] + (KEPT if "kept" in fitted else ""),
         **{SHORT[metric]: _with_spread(numbers[metric], len(epochs)) for metric in METRICS},
-        "fit s": f"{fitted['fit_seconds']['mean']:,.1f}",
+        "fit s": "{:,.1f}{}".format(*_seconds(fitted)),
         "epochs": "/".join(map(str, epochs)) if any(epochs) else "",
-        "tuning s": f"{row['tuning']['seconds']:,.0f}",
+        "tuning s": _tuning(row["tuning"]),
         "parameters": f"{row['parameters']:,}",
     }
+
+
+def _seconds(fitted: Mapping[str, Any]) -> tuple[float, str]:
+    """Mean seconds of the fits, of the processor where they are known, and the mark of the clock's."""
+    if "fit_cpu_seconds" in fitted:
+        return float(fitted["fit_cpu_seconds"]["mean"]), ""
+    return float(fitted["fit_seconds"]["mean"]), WALL
+
+
+def _tuning(tuned: Mapping[str, Any]) -> str:
+    known = "cpu_seconds" in tuned
+    mark = "" if known or not tuned["trials"] else WALL
+    return f"{tuned['cpu_seconds' if known else 'seconds']:,.0f}{mark}"
 
 
 def _published(row: Mapping[str, Any]) -> dict[str, str]:
@@ -164,6 +164,7 @@ def _compared(name: str, found: Mapping[str, Any] | None) -> Iterator[tuple[str,
         for metric, each in found[way].items()
     ]
     note = "Paired bootstrap over the same test users, each user's mean over the seeds; fitted on train."
+    note += " Kept from an earlier table of the same rows." if "kept" in found else ""
     yield f"{name} · {found['recipe']} against {found['baseline']}", note, cells
 
 
@@ -172,7 +173,7 @@ def _cold(name: str, found: Mapping[str, Any] | None) -> Iterator[tuple[str, str
         return
     cells = [
         {
-            "model": model,
+            "model": model + (KEPT if model in found.get("kept", ()) else ""),
             "R@10, full catalogue": _number(values, "full", "recall@10"),
             "N@10, full catalogue": _number(values, "full", "ndcg@10"),
             "R@10, within cold": _number(values, "within", "recall@10"),
@@ -185,6 +186,14 @@ def _cold(name: str, found: Mapping[str, Any] | None) -> Iterator[tuple[str, str
         f"{found['users']:,} test users wanted one of them. Seen items masked, one seed."
     )
     yield f"{name} · cold items", note, cells
+
+
+def _kept(name: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str, Cells]]:
+    cells = [{"from": where, "rows": ", ".join(rows)} for where, rows in kept(found).items()]
+    if cells:
+        note = f"Rows marked{KEPT} were not measured by the last command. Beside rows that were, they stand "
+        note += "only if data, protocol and settings are the same."
+        yield f"{name} · kept rows", note, cells
 
 
 def _number(values: Mapping[str, Mapping[str, float]], where: str, metric: str) -> str:

@@ -1,21 +1,18 @@
 """Rows: what the pieces of a benchmark add up to, as one JSON-like result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flows import fingerprint
 from flows.benchmark.config import Contender
 from flows.benchmark.fit import WAYS, reports_of
-from flows.benchmark.pieces import Piece, Pieces
-from flows.benchmark.problem import Problem
-from validation.significance import paired_bootstraps
+from flows.benchmark.pieces import Piece
+from flows.benchmark.table.ranks import pack
 
-COMPARED = ("recall@10", "ndcg@10")
-JUDGED = "ndcg@10"
+ELSEWHERE = ("protocol", "parameters", "made")
+"""What of a fit's result stands once in the table or the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +53,15 @@ class Row:
             "valid": mean_and_sd([each.result["valid"] for each in self.fits]),
             "test": _over_seeds(self.fits),
             "seeds": [_brief(each) for each in self.fits],
+            "made": _made(self.fits),
+            "ranks": {way: [pack(reports_of(each, way)) for each in self.fits] for way in WAYS},
         }
         if self.refits:
             out["refitted"] = {
                 **_spent(self.refits),
                 "test": _over_seeds(self.refits),
                 "seeds": [_brief(each) for each in self.refits],
+                "made": _made(self.refits),
             }
         return out
 
@@ -96,44 +96,6 @@ def protocols(rows: Sequence[Row]) -> dict[str, Any]:
     return found
 
 
-def significance(problem: Problem, rows: Sequence[Row], pieces: Pieces) -> dict[str, Any] | None:
-    """The recipe against the best other family on the same users, each user's mean over the seeds.
-
-    The other is the one with the best test metric, which is hard on the recipe.
-    """
-    recipe = next((row for row in rows if row.contender.name == problem.config.recipe), None)
-    others = [row for row in rows if row is not recipe and not row.contender.is_ablation]
-    if recipe is None or not others:
-        return None
-    best = max(others, key=lambda row: row.mean("masked", JUDGED))
-    names = (recipe.contender.name, best.contender.name)
-    folders = [piece.folder.name for row in (recipe, best) for piece in row.fits]
-    content: list[Any] = [folders, COMPARED, fingerprint.of_modules("validation.significance")]
-
-    def make(_: Any) -> dict[str, Any]:
-        found = {
-            way: dict(
-                zip(
-                    COMPARED,
-                    map(asdict, paired_bootstraps(_users(recipe, way), _users(best, way), seed=0)),
-                    strict=True,
-                )
-            )
-            for way in WAYS
-        }
-        return {"recipe": names[0], "baseline": names[1], **found}
-
-    found = Pieces(pieces.root).get("significance", content, make)
-    return None if found is None else found.result
-
-
-def _users(row: Row, way: str) -> NDArray[np.float64]:
-    """Mean over the seeds of each user's metrics: float64 [Q, len(COMPARED)]."""
-    reports = [reports_of(piece, way) for piece in row.fits]
-    tables = [np.column_stack([report.values(metric) for metric in COMPARED]) for report in reports]
-    return np.asarray(np.mean(tables, axis=0), dtype=np.float64)
-
-
 def _over_seeds(pieces: Sequence[Piece]) -> dict[str, dict[str, dict[str, float]]]:
     """Way, metric, then mean and sd."""
     return {
@@ -152,4 +114,10 @@ def _spent(pieces: Sequence[Piece]) -> dict[str, dict[str, float]]:
 
 
 def _brief(piece: Piece) -> Mapping[str, Any]:
-    return {key: value for key, value in piece.result.items() if key not in ("protocol", "parameters")}
+    return {key: value for key, value in piece.result.items() if key not in ELSEWHERE}
+
+
+def _made(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Where the fits come from, each place once."""
+    every = [piece.result["made"] for piece in pieces]
+    return [each for index, each in enumerate(every) if each not in every[:index]]
