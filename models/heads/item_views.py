@@ -2,7 +2,8 @@
 
 The id part starts at zero and stays there for an item without a training event, which its content and its
 codes then place among the others. The mean of the neighbours' vectors lets an item that was bought twice
-borrow from those it was bought with. Dims: I items, L levels, C content size, D model size.
+borrow from those it was bought with, and in answers one that was never bought from those described alike.
+Dims: I items, L levels, C content size, D model size.
 """
 
 from typing import Literal, cast
@@ -39,6 +40,7 @@ class ItemViews(nn.Module):
         *,
         views: tuple[View, ...] = VIEWS,
         id_dropout: float = 0.0,
+        borrowed: sp.csr_matrix | None = None,
     ) -> None:
         """Prepare the views.
 
@@ -51,6 +53,7 @@ class ItemViews(nn.Module):
             views: those that are summed.
             id_dropout: share of items that must do without their id in a training step, so that content and
                 codes learn to stand alone.
+            borrowed: [I, I], weights on the items that one without events borrows from, see `borrowing`.
         """
         super().__init__()
         self.views, self.id_dropout = views, id_dropout
@@ -60,6 +63,7 @@ class ItemViews(nn.Module):
         self.digits = nn.ModuleList(nn.Embedding(size, d_model) for size in sizes)
         self.mean_digit = SparseProduct(_places(codes)) if sizes else None
         self.neighbours = mean_over_neighbours(near.weights) if "neighbours" in views else None
+        self.borrowed = SparseProduct(borrowed) if self.neighbours and borrowed is not None else None
         self.register_buffer("item_codes", torch.from_numpy(codes.semantic.copy()), persistent=False)
         self.register_buffer("content", torch.from_numpy(content.copy()), persistent=False)
         self.register_buffer("known", torch.from_numpy(known.copy()), persistent=False)
@@ -82,7 +86,10 @@ class ItemViews(nn.Module):
         if self.mean_digit is not None:
             parts.append(self.mean_digit(torch.cat(self.tables)))
         own = torch.stack(parts).sum(0)
-        return own if self.neighbours is None else own + self.neighbours(own)
+        if self.neighbours is None:
+            return own
+        near: Tensor = own + self.neighbours(own)
+        return near if self.borrowed is None or self.training else near + self.borrowed(own)
 
 
 def _places(codes: CodeTable) -> sp.csr_matrix:

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from models.heads.borrowing import borrowed_from
 from models.heads.digit_heads import DigitHeads
 from models.heads.item_views import VIEWS, ItemViews, View
 from models.item_graph import ItemGraph
@@ -42,6 +43,9 @@ class NetworkConfig(TrainedConfig):
     views: tuple[View, ...] = Field(default=VIEWS, min_length=1, description="What an item's vector sums up.")
     id_dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of items without id in a step.")
     averaged_neighbours: int = Field(default=30, ge=1, description="Neighbours whose vectors an item adds.")
+    borrowed_neighbours: int = Field(
+        default=5, ge=0, description="Items described alike that one without events borrows from."
+    )
     knows_day: bool = Field(default=True, description="Whether a state knows its day.")
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
     temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
@@ -132,6 +136,9 @@ class Committee(nn.Module):
         self.register_buffer("known", torch.from_numpy(known.copy()))
         for name, array in near.to_arrays().items():
             self.register_buffer(name, torch.from_numpy(array))
+        borrowed = None
+        if config.borrowed_neighbours and "content" in config.views:
+            borrowed = borrowed_from(content, known, config.borrowed_neighbours)
         self.register_buffer("days", torch.tensor(days, dtype=torch.float64))
         self.members = nn.ModuleList(
             Network(
@@ -144,6 +151,7 @@ class Committee(nn.Module):
                     config.d_model,
                     views=config.views,
                     id_dropout=config.id_dropout,
+                    borrowed=borrowed,
                 ),
                 Moments(*days, config.d_model),
                 Moments(*days, config.d_model),

@@ -60,3 +60,13 @@ def test_neighbours_add_their_own_vectors():
     with torch.no_grad():
         views.id.copy_(torch.arange(12.0).view(3, 4))
     assert views()[:, 0].tolist() == [0 + 4, 4 + 0, 0]
+
+
+def test_an_item_without_events_borrows_in_answers_alone():
+    borrowed = sp.csr_matrix(np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.5, 0]]))
+    views = made(views=("id", "neighbours"), borrowed=borrowed)
+    with torch.no_grad():
+        views.id.copy_(torch.arange(12.0).view(3, 4))
+    assert views.eval()()[:, 0].tolist() == pytest.approx([4, 4, 0.1 * 0 + 0.5 * 4])
+    assert views.train()()[:, 0].tolist() == [4, 4, 0]
+    assert made(views=("id",), borrowed=borrowed).borrowed is None  # nothing is borrowed without neighbours

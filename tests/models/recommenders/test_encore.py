@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from data.interactions import SECONDS_PER_DAY, Interactions
@@ -50,6 +51,18 @@ def test_an_item_that_nobody_bought_is_placed_by_its_content_and_codes(data):
     asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
     top = model.recommend(asked, k=2).items[0].tolist()
     assert set(top) == {10, COLD}  # 10 comes next, and COLD is described like it
+
+
+def test_who_borrows_from_items_described_alike_changes_no_weight(data):
+    """Training does not see an item without events; answers do, and to them it is like 10."""
+    lends, alone = fit(data), fit(data, borrowed_neighbours=0)
+    for name, value in alone.weights.state_dict().items():
+        assert torch.equal(value, lends.weights.state_dict()[name])
+    warm = [item for item in range(N_ITEMS) if item != COLD]
+    for mine, theirs in zip(lends.items, alone.items, strict=True):
+        assert torch.equal(mine[warm], theirs[warm])
+        likeness = [torch.cosine_similarity(vectors[COLD], vectors[10], dim=0) for vectors in (mine, theirs)]
+        assert likeness[0] > likeness[1]
 
 
 def test_without_content_and_codes_a_cold_item_is_lost(data):
