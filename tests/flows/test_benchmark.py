@@ -12,6 +12,7 @@ from flows.benchmark.config import ItemsConfig, absent, contenders, find, load
 from flows.benchmark.run import EXPERIMENT, Asked, benchmark
 from flows.benchmark.table.files import read, write
 from flows.benchmark.table.render import document, sections
+from flows.commands.benchmark import run
 from flows.config import ConfigError
 from flows.environment import Home
 from flows.tracking.tracker import Tracker
@@ -238,6 +239,34 @@ def test_tables_say_who_measured_and_under_which_protocol(finished, tmp_path):
         f"ring · transitions against {result['datasets']['ring']['significance']['baseline']}",
         "ring · cold items",
     ]
+
+
+def test_a_machine_without_the_pieces_keeps_the_rows_that_lie_there(data, tmp_path, monkeypatch, capsys):
+    path, out = tmp_path / "circle.toml", tmp_path / "out"
+    path.write_text(CONFIG)
+
+    def command(machine, family, **asked):
+        monkeypatch.setenv("ENCORE_HOME", str(tmp_path / machine))
+        run(str(path), Asked(data, (family,), seeds=1, refit=False, ablations=False, **asked), out)
+        return {each["name"]: each for each in read(out, "circle")["datasets"]["ring"]["rows"]}
+
+    first = command("one", "transitions")
+    both = command("two", "popularity")
+    assert both["transitions"] == first["transitions"] | {"kept": True}
+    assert "kept" not in both["popularity"]
+    found = read(out, "circle")["datasets"]["ring"]["significance"]
+    assert (found["recipe"], found["baseline"]) == ("transitions", "popularity")
+    assert "kept rows" in capsys.readouterr().out
+
+    write_ring(data.parent / "longer", n_users=N_USERS + 1)  # other data under the same names
+    other = Asked(data.parent / "longer", ("popularity",), seeds=1, refit=False)
+    monkeypatch.setenv("ENCORE_HOME", str(tmp_path / "three"))
+    run(str(path), other, out)
+    assert [each["name"] for each in read(out, "circle")["datasets"]["ring"]["rows"]] == ["popularity"]
+    assert (
+        "not kept: none of popularity, transitions (data, events was 320 and is 328"
+        in capsys.readouterr().out
+    )
 
 
 def test_no_path_of_this_machine_is_in_the_result(finished, asked):
