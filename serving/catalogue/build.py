@@ -61,7 +61,8 @@ def build(base: Answerer, edits: Edits, number: int, earlier: Iterable[Built] = 
     grown = next((each.grown for each in earlier if _same(each.grown.born, born)), None)
     grown = grown or _grown(base.bundle, born, columns)
     there = grown.bundle.catalogue.id_of
-    fields = {key: _of(columns, said) for key, said in edits.fields.items() if key in there}
+    moved = {key: said for key, said in edits.fields.items() if key in there and said != born.get(key)}
+    fields = {key: _of(columns, said) for key, said in moved.items()}
     catalogue = grown.bundle.catalogue.with_fields(fields)
     answerer = Answerer(
         replace(grown.bundle, catalogue=catalogue),
