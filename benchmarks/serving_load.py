@@ -218,7 +218,7 @@ def served(
 
 
 def _alone(url: str, bodies: list[bytes], n_clients: int, seconds: float) -> Load:
-    """A load that begins once all that the one before left behind is answered: that is worked off in order."""
+    """A load that begins once all that the one before left behind is answered, which goes in order."""
     json_body = {"content-type": "application/json"}
     with urlopen(Request(f"{url}/recommend", bodies[0], json_body), timeout=60) as answer:
         answer.read()
