@@ -64,9 +64,9 @@ async def _revert(request: Request) -> Response:
     if (refusal := not_json(request, "a change")) is not None:
         return refuse(refusal)
     asked = await read(request, CatalogueRevert)
-    if isinstance(asked.body, Refusal):
-        return refuse(asked.body)
-    return await _acted(_live(request).revert(asked.body.to))
+    if isinstance(asked, Refusal):
+        return refuse(asked)
+    return await _acted(_live(request).revert(asked.to))
 
 
 async def _acted(act: Awaitable[CatalogueState]) -> Response:

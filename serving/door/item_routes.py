@@ -34,17 +34,17 @@ def _listed(kind: type[ListRules], name: str) -> Callable[[Request], Any]:
         from serving.answers.query import Unanswerable
 
         state, asked = request.app.state, await read(request, kind)
-        if isinstance(asked.body, Refusal):
-            state.metrics.refused(asked.body.status)
-            return refuse(asked.body)
+        if isinstance(asked, Refusal):
+            state.metrics.refused(asked.status)
+            return refuse(asked)
         answerer: Answerer = state.answerer.current
         try:
-            response: RecommendResponse = await run_in_threadpool(getattr(answerer.without, name), asked.body)
+            response: RecommendResponse = await run_in_threadpool(getattr(answerer.without, name), asked)
         except Unanswerable as error:
             state.metrics.refused(400)
             return refuse(Refusal(400, str(error)))
-        response = checked(asked.body, response, answerer, state.metrics)
-        state.metrics.answered(asked.body, response)
+        response = checked(asked, response, answerer, state.metrics)
+        state.metrics.answered(asked, response)
         return reply(response)
 
     return endpoint

@@ -80,12 +80,12 @@ async def _revert(request: Request) -> Response:
     if (refusal := not_json(request, "a revert")) is not None:
         return refuse(refusal)
     asked = await read(request, RevertRequest)
-    if isinstance(asked.body, Refusal):
-        return refuse(asked.body)
+    if isinstance(asked, Refusal):
+        return refuse(asked)
     trial: Trial | None = request.app.state.trial
     if trial is None:
         return refuse(Refusal(404, "a revert needs a trial, but none is running: see /info."))
-    trial.record.revert("by hand", asked.body.reason)
+    trial.record.revert("by hand", asked.reason)
     return JSONResponse(trial.info())
 
 
@@ -94,13 +94,13 @@ async def _compare(request: Request) -> Response:
     from serving.answers.query import Unanswerable
 
     asked, trial = await read(request, RecommendRequest), request.app.state.trial
-    if isinstance(asked.body, Refusal):
-        return refuse(asked.body)
+    if isinstance(asked, Refusal):
+        return refuse(asked)
     if trial is None or trial.challenger is None:
         return refuse(Refusal(404, "a comparison needs a challenger, but there is none: see /info."))
     arms = (request.app.state.champion, trial.challenger)
     try:
-        answered = [(await arm.ask(asked.body))[0].response for arm in arms]
+        answered = [(await arm.ask(asked))[0].response for arm in arms]
     except Unanswerable as error:
         return refuse(Refusal(400, str(error)))
     names = (arm.name for arm in arms)

@@ -81,7 +81,7 @@ def question_routes() -> list[Route]:
 async def _one(request: Request) -> Response:
     """The best k items for one history or one user."""
     questions: Questions = request.app.state.questions
-    body = (await read(request, RecommendRequest)).body
+    body = await read(request, RecommendRequest)
     answers = body if isinstance(body, Refusal) else await questions.answer([body])
     return _refused(questions, answers) if isinstance(answers, Refusal) else reply(answers[0])
 
@@ -89,7 +89,7 @@ async def _one(request: Request) -> Response:
 async def _many(request: Request) -> Response:
     """Several requests at once; the answers are those of one by one."""
     questions: Questions = request.app.state.questions
-    body = (await read(request, RecommendManyRequest)).body
+    body = await read(request, RecommendManyRequest)
     answers = body if isinstance(body, Refusal) else await questions.answer(body.requests)
     if isinstance(answers, Refusal):
         return _refused(questions, answers)

@@ -6,7 +6,7 @@ BentoML's own refusals are Python tracebacks in the log and a list of pydantic e
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -40,20 +40,13 @@ class Refusal:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked(Generic[Body]):
-    """What came over the wire: a checked body, or a refusal."""
-
-    body: Body | Refusal
-
-
-async def read(request: Request, kind: type[Body], *, max_bytes: int = MAX_BODY_BYTES) -> Asked[Body]:
+async def read(request: Request, kind: type[Body], *, max_bytes: int = MAX_BODY_BYTES) -> Body | Refusal:
     """The checked body of `request`, or why it is refused (400, 413, 503)."""
     body = await read_bytes(request, max_bytes)
     try:
-        return Asked(body if isinstance(body, Refusal) else kind.model_validate_json(body))
+        return body if isinstance(body, Refusal) else kind.model_validate_json(body)
     except ValidationError as error:
-        return Asked(Refusal(400, explain(error)))
+        return Refusal(400, explain(error))
     finally:
         stages = CURRENT.get()
         if stages is not None:

@@ -35,7 +35,7 @@ async def _add(request: Request) -> Response:
         return _answered(request, refusal)
     if feedback is None:
         return _answered(request, NOT_KEPT)
-    body = (await read(request, EventsRequest)).body
+    body = await read(request, EventsRequest)
     return _answered(request, body if isinstance(body, Refusal) else await feedback.add(body))
 
 

@@ -6,7 +6,7 @@ import torch
 
 from models.heads.item_rows import BLOCK, ItemRows
 from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, _untrained
-from models.recommenders.trie_pointer_answers import CELLS
+from models.recommenders.trie_pointer_batches import TriePointerBatches
 from models.recommenders.trie_pointer_network import TriePointerModule
 from tests.models.conftest import N_ITEMS, circle
 
@@ -48,20 +48,32 @@ def test_answers_hold_a_row_for_each_item_and_node_and_nothing_of_that_size_besi
     assert {answers.items.own.dtype, answers.nodes.own.dtype} == {torch.float32}
 
 
-def test_scores_are_those_of_the_network_in_float64(module, fit_data):
-    """The likelihood that training maximises, of every item for every user."""
-    recommender = TriePointer.of(CONFIG, fit_data.codes, module)
-    top = recommender.recommend(HISTORIES, N_ITEMS)
-    assert np.exp(top.scores.astype(np.float64)).sum(axis=1) == pytest.approx(np.ones(9), abs=1e-5)
-    wide = TriePointer(CONFIG.model_copy(update={"beam": N_ITEMS}), fit_data.codes, recommender.answers)
-    assert np.array_equal(wide.recommend(HISTORIES, 8).items, top.items[:, :8])
+def test_scores_are_the_likelihood_that_training_maximises_in_float64(module, fit_data):
+    answers = TriePointer.of(CONFIG, fit_data.codes, module).answers
+    batches = TriePointerBatches(
+        fit_data.events, n_items=N_ITEMS, max_baskets=50, queries_per_user=1, batch_users=8
+    )
+    batch = batches.batch(batches.users[:8], np.random.default_rng(0))
+    log_p = answers.item_scores(batch)
+    assert log_p.exp().sum(1).tolist() == pytest.approx([1] * 8, abs=1e-5)
+    likely = log_p[batch.target_query, batch.target_item].mean()
+    loss = module.double().eval().loss(batch).item()
+    assert likely.item() == pytest.approx(-loss, abs=1e-5)
+
+
+def test_a_wide_beam_lists_what_exact_decoding_lists(module, fit_data):
+    exact = TriePointer.of(CONFIG, fit_data.codes, module)
+    wide = TriePointer(CONFIG.model_copy(update={"beam": N_ITEMS}), fit_data.codes, exact.answers)
+    ours, theirs = (each.recommend(HISTORIES, 8) for each in (exact, wide))
+    assert np.array_equal(ours.items, theirs.items)
+    assert ours.scores == pytest.approx(theirs.scores, abs=1e-5)
 
 
 def test_a_list_is_the_same_alone_in_a_batch_and_in_small_passes(module, fit_data, monkeypatch):
     recommender = TriePointer.of(CONFIG, fit_data.codes, module)
     together = recommender.recommend(HISTORIES, 10)
     monkeypatch.setattr("models.recommenders.trie_pointer_answers.CELLS", 2 * (len(fit_data.codes.trie) - 1))
-    assert recommender.answers.users_at_once == 2 < CELLS
+    assert recommender.answers.users_at_once == 2
     in_passes = recommender.recommend(HISTORIES, 10)
     alone = [recommender.recommend(HISTORIES.select(np.array([row])), 10) for row in range(9)]
     assert np.array_equal(together.items, in_passes.items)

@@ -52,7 +52,7 @@ async def fail_as_a_router(request: Request) -> Response:
 
 async def hear(request: Request) -> Response:
     asked = await read(request, RecommendRequest)
-    return refuse(asked.body) if isinstance(asked.body, Refusal) else PlainTextResponse("answered")
+    return refuse(asked) if isinstance(asked, Refusal) else PlainTextResponse("answered")
 
 
 ROUTES = {
