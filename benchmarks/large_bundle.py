@@ -20,7 +20,7 @@ from models.bundle import Bundle, save
 from models.fitting import fit_encoder, fit_tokenizer
 from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import FitData
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, _untrained
+from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 from models.tokenizers.store import ItemCodes
 
@@ -45,7 +45,7 @@ def make(n_items: int, path: Path, *, n_users: int = USERS) -> str:
     catalogue, events = shop(n_items, rng), histories(n_items, n_users, rng)
     items = coded(catalogue, rng)
     data = FitData(events, n_items, items.vectors, items.table)
-    module, _ = _untrained(TriePointerConfig(), data, seed=0)
+    module, _ = untrained(TriePointerConfig(), data, seed=0)
     model = TriePointer.of(TriePointerConfig(), items.table, module)
     keys = [f"user-{number:07d}" for number in range(n_users)]
     return save(Bundle(model, catalogue, keys, events, {"run_id": "large"}, items), path)

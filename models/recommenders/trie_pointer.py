@@ -96,7 +96,7 @@ class TriePointer:
         stop_after: int | None = None,
     ) -> tuple[Self, Trained]:
         """Train on every next basket of every user; arguments as in `data_parallel.train`."""
-        module, batches = _untrained(config, data, seed)
+        module, batches = untrained(config, data, seed)
         trained = train(
             module,
             batches,
@@ -124,7 +124,7 @@ class TriePointer:
     ) -> tuple[Self, Trained]:
         """Train on from the weights of `champion`; arguments as in `warm_start.go_on`."""
         config = champion.config
-        module, batches = _untrained(config, data, seed)
+        module, batches = untrained(config, data, seed)
         carry_over(module, champion.answers, data.codes, champion.codes, then)
         gently = config.training().model_copy(
             update={"epochs": epochs, "learning_rate": config.learning_rate * rate_share}
@@ -196,7 +196,7 @@ def _network(config: TriePointerConfig, codes: CodeTable, state: Arrays) -> Trie
     return module
 
 
-def _untrained(
+def untrained(
     config: TriePointerConfig, data: FitData, seed: int
 ) -> tuple[TriePointerModule, TriePointerBatches]:
     """A network that answers with smoothed popularity, and the examples it learns from."""

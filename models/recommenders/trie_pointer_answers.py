@@ -8,14 +8,13 @@ without the root, I items, D model size.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from models.heads.item_rows import ItemRows
 from models.heads.item_tables import InputPlaces, NodePlaces
 from models.heads.trie_softmax import TrieSoftmax
-from models.recommender import Arrays, Mask
+from models.recommender import Arrays
 from models.recommenders.trie_pointer_batches import Batch
 from models.recommenders.trie_pointer_network import TriePointerBody, TriePointerModule
 from models.tokenizers.code_table import CodeTable
@@ -23,6 +22,7 @@ from models.tokenizers.code_table import CodeTable
 if TYPE_CHECKING:
     from models.recommenders.trie_pointer import TriePointerConfig
 
+WITH_WEIGHTS = ("body", "item_places", "node_places")
 CELLS = 2**21  # nodes times users that are scored together: 16 MiB of float64
 
 
@@ -52,38 +52,28 @@ class TriePointerAnswers:
         cls, config: "TriePointerConfig", codes: CodeTable, module: TriePointerModule
     ) -> "TriePointerAnswers":
         """What answers as `module` does; the module goes on on its own."""
-        answers = cls._blank(config, codes, module.inputs.content.in_features, None)
-        answers.body.load_state_dict(module.body.state_dict())
-        for ours, theirs in ((answers.item_places, module.inputs), (answers.node_places, module.nodes)):
-            ours.load_state_dict({name: theirs.state_dict()[name] for name in ours.state_dict()})
+        blank = cls._blank(config, codes, module.inputs.content.in_features)
+        for ours, theirs in zip(blank, (module.body, module.inputs, module.nodes), strict=True):
+            learned = theirs.state_dict()
+            ours.load_state_dict({name: learned[name] for name in ours.state_dict()})
+        bias = module.nodes.bias.detach().double()
+        body, items, nodes = blank
         rows = module.inputs.rows(), module.nodes.rows()
-        return answers.with_rows(*rows, module.nodes.bias.detach().double())
+        return cls(rows[0], rows[1], bias, body, items, nodes, TrieSoftmax(codes.trie))
 
     @classmethod
     def _blank(
-        cls, config: "TriePointerConfig", codes: CodeTable, content_size: int, late: Mask | None
-    ) -> "TriePointerAnswers":
-        """Of the right shapes, with nothing learned and no rows."""
+        cls, config: "TriePointerConfig", codes: CodeTable, content_size: int
+    ) -> tuple[TriePointerBody, InputPlaces, NodePlaces]:
+        """What has weights, of the right shapes and with nothing learned."""
         rng = torch.get_rng_state()
-        body = TriePointerBody(config, len(codes)).double().eval().requires_grad_(False)
-        items = InputPlaces(codes.semantic_sizes, content_size, config.d_model).requires_grad_(False)
-        nodes = NodePlaces(sum(codes.sizes), content_size, config.d_model).requires_grad_(False)
+        body = TriePointerBody(config, len(codes)).double().eval()
+        items = InputPlaces(codes.semantic_sizes, content_size, config.d_model)
+        nodes = NodePlaces(sum(codes.sizes), content_size, config.d_model)
         torch.set_rng_state(rng)  # an answer in the middle of a training must not change what is drawn next
-        nothing = ItemRows.of(torch.empty(0, config.d_model))
-        return cls(
-            nothing,
-            nothing,
-            torch.empty(0, dtype=torch.float64),
-            body,
-            items,
-            nodes,
-            TrieSoftmax(codes.trie, late),
-        )
-
-    def with_rows(self, items: ItemRows, nodes: ItemRows, bias: Tensor) -> "TriePointerAnswers":
-        """The same with other tables."""
-        parts = self.body, self.item_places, self.node_places, self.spell
-        return TriePointerAnswers(items, nodes, bias, *parts)
+        for part in (body, items, nodes):
+            part.requires_grad_(False)
+        return body, items, nodes
 
     @property
     def users_at_once(self) -> int:
@@ -122,7 +112,7 @@ class TriePointerAnswers:
         """All of it as arrays; float64 is float32 that was widened."""
         learned = {
             f"{part}.{name}": value.float().numpy()
-            for part in ("body", "item_places", "node_places")
+            for part in WITH_WEIGHTS
             for name, value in getattr(self, part).state_dict().items()
         }
         late = {} if self.spell.late is None else {"late": self.spell.late}
@@ -132,13 +122,11 @@ class TriePointerAnswers:
     @classmethod
     def from_state(cls, config: "TriePointerConfig", codes: CodeTable, state: Arrays) -> "TriePointerAnswers":
         """The inverse of `state`; the tables are not copied."""
-        content_size = state["item_places.content.weight"].shape[1]
-        answers = cls._blank(config, codes, content_size, state.get("late"))
-        for part in ("body", "item_places", "node_places"):
-            named = {n: v for n, v in state.items() if n.startswith(f"{part}.")}
-            learned = {
-                name.removeprefix(f"{part}."): torch.from_numpy(np.asarray(v)) for name, v in named.items()
-            }
-            getattr(answers, part).load_state_dict(learned)
-        items, nodes, bias = (torch.from_numpy(state[name]) for name in ("items", "nodes", "bias"))
-        return answers.with_rows(ItemRows.of(items), ItemRows.of(nodes), bias.double())
+        blank = cls._blank(config, codes, state["item_places.content.weight"].shape[1])
+        for part, ours in zip(WITH_WEIGHTS, blank, strict=True):
+            named = {name: torch.from_numpy(state[f"{part}.{name}"]) for name in ours.state_dict()}
+            ours.load_state_dict(named)
+        body, items, nodes = blank
+        rows = [ItemRows.of(torch.from_numpy(state[name])) for name in ("items", "nodes")]
+        bias, spell = torch.from_numpy(state["bias"]).double(), TrieSoftmax(codes.trie, state.get("late"))
+        return cls(rows[0], rows[1], bias, body, items, nodes, spell)

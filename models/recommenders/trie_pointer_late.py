@@ -8,11 +8,9 @@ same. Dims: I items, N trie nodes without the root, L levels.
 """
 
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.interactions import Ints
@@ -81,10 +79,10 @@ def _nodes(
     lies[place] = source if served.nodes.place is None else served.nodes.place.numpy()[source]
     lies[fresh] = len(served.nodes) + np.arange(len(fresh))
     rows = places.placed(codes_of_nodes(now)[fresh], content_below(now, vectors, fresh)).float()
-    bias = np.zeros(len(late))
+    bias = np.zeros(len(late), dtype=np.float32)  # as a bundle keeps it
     bias[place] = served.bias.numpy()[source]
     bias = _median_of_siblings(bias, now.trie, late)
-    return served.nodes.grown(rows, torch.from_numpy(lies)), torch.from_numpy(bias)
+    return served.nodes.grown(rows, torch.from_numpy(lies)), torch.from_numpy(bias).double()
 
 
 def _with_digits(served: NodePlaces, now: CodeTable, before: CodeTable) -> NodePlaces:
@@ -106,7 +104,7 @@ def _shared(now: CodeTable, before: CodeTable) -> tuple[Ints, Ints]:
     return (now.trie.paths()[: len(before)] - 1).ravel()[first], source
 
 
-def _median_of_siblings(bias: NDArray[Any], trie: Trie, late: Mask) -> NDArray[Any]:
+def _median_of_siblings(bias: Floats, trie: Trie, late: Mask) -> Floats:
     """Biases in which late nodes have the median of their learned siblings, else of their level."""
     parent, out = trie.parent[1:], bias.copy()
     learned = np.flatnonzero(~late)

@@ -14,7 +14,7 @@ from conftest import world
 from models import data_parallel
 from models.data_parallel import Place, RankStopped, joined
 from models.fitting import fit_family, use_threads
-from models.recommenders.trie_pointer import TriePointerConfig, _untrained
+from models.recommenders.trie_pointer import TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 SETTINGS = {"epochs": 3, "max_baskets": 8, "d_model": 16, "batch_users": 17, "learning_rate": 1e-2}
@@ -24,8 +24,8 @@ SEED = 5
 def first_step(data) -> dict[str, float]:
     """Greatest difference between the shared step's loss and gradient and those of the whole batch."""
     config = TriePointerConfig(**SETTINGS | {"dropout": 0.0})
-    alone, batches = _untrained(config, data, SEED)
-    shared, _ = _untrained(config, data, SEED)
+    alone, batches = untrained(config, data, SEED)
+    shared, _ = untrained(config, data, SEED)
     whole = alone.loss(next(batches.epoch(np.random.default_rng(1))))
     whole.backward()
     together = data_parallel._Together(shared)

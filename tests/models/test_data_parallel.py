@@ -13,7 +13,7 @@ import torch
 from models import training
 from models.data_parallel import train
 from models.fitting import can_share
-from models.recommenders.trie_pointer import TriePointerConfig, _untrained
+from models.recommenders.trie_pointer import TriePointerConfig, untrained
 from models.training import TrainConfig
 
 PROBE = Path(__file__).with_name("data_parallel_probe.py")
@@ -77,7 +77,7 @@ def drawn(batches, size):
 @pytest.mark.parametrize(("size", "batch_users"), [(2, 32), (3, 17), (4, 17)])
 def test_the_shares_of_a_batch_are_all_of_it(fit_data, size, batch_users):
     # 120 users in batches of 17 leave one over, which is too few for three ranks
-    _, batches = _untrained(TriePointerConfig(batch_users=batch_users), fit_data, 0)
+    _, batches = untrained(TriePointerConfig(batch_users=batch_users), fit_data, 0)
     whole, parts = drawn(batches, size)
     assert len(whole) == len(parts) == len(batches)
     for batch, shares in zip(whole, parts, strict=True):
@@ -87,7 +87,7 @@ def test_the_shares_of_a_batch_are_all_of_it(fit_data, size, batch_users):
 
 
 def test_a_rank_without_a_user_weighs_nothing(fit_data):
-    _, batches = _untrained(TriePointerConfig(batch_users=17), fit_data, 0)
+    _, batches = untrained(TriePointerConfig(batch_users=17), fit_data, 0)
     _, parts = drawn(batches, 3)
     assert [share.weight for share in parts[-1]] == [3.0, 0.0, 0.0]
     assert all(len(share.batch.target_item) for share in parts[-1]), "a loss that is a number"
@@ -95,7 +95,7 @@ def test_a_rank_without_a_user_weighs_nothing(fit_data):
 
 def test_alone_it_is_the_fit_loop_itself(fit_data):
     def weights(fit):
-        module, batches = _untrained(TriePointerConfig(d_model=16), fit_data, 0)
+        module, batches = untrained(TriePointerConfig(d_model=16), fit_data, 0)
         fit(module, batches, TrainConfig(epochs=2), seed=1)
         return module.state_dict()
 

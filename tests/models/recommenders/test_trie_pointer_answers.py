@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.heads.item_rows import BLOCK, ItemRows
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, _untrained
+from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, untrained
 from models.recommenders.trie_pointer_batches import TriePointerBatches
 from models.recommenders.trie_pointer_network import TriePointerModule
 from tests.models.conftest import N_ITEMS, circle
@@ -16,7 +16,7 @@ HISTORIES = circle(9, 6, seed=2)
 
 @pytest.fixture
 def module(fit_data):
-    module, _ = _untrained(CONFIG, fit_data, 0)
+    module, _ = untrained(CONFIG, fit_data, 0)
     with torch.no_grad():
         for weight in module.parameters():
             weight.add_(torch.randn_like(weight) / 4)
