@@ -1,12 +1,13 @@
 """Generate: constrained beam search by Hugging Face's `generate` over the same semantic IDs, for comparison.
 
 As open re-implementations of TIGER (Rajput et al. 2023, arXiv:2305.05065) serve it: a T5 that reads the codes
-of the history and is only let to spell items. Its weights are random, and it has one layer each, the least
-that can be called one, so a trained one is slower.
+of the history and is only let to spell items. Its weights are random. Two sizes: one layer each, the least
+that can be called a T5, and the one of the paper.
 """
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,16 +15,31 @@ import torch
 from data.interactions import Interactions
 from models.tokenizers.code_table import CodeTable
 
-D_MODEL, N_HEADS = 64, 2
 PAD, END = 0, 1
 
 
-def generator(codes: CodeTable, k: int) -> Callable[[Interactions], object]:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of encoder and decoder: layers, model width, heads and their width, width of the feed-forward part."""
+
+    n_layers: int
+    d_model: int
+    n_heads: int
+    d_head: int
+    d_feed_forward: int
+
+
+SMALLEST = Size(1, 64, 2, 32, 128)
+PUBLISHED = Size(4, 128, 6, 64, 1024)  # Rajput et al. 2023, section 4, implementation details
+
+
+def generator(codes: CodeTable, k: int, size: Size = SMALLEST) -> Callable[[Interactions], object]:
     """A function that spells the k best items of each history with a beam of k.
 
     Args:
         codes: semantic IDs of the catalogue.
         k: beams, and lists' length.
+        size: of the T5.
     """
     from transformers import T5Config, T5ForConditionalGeneration
 
@@ -32,12 +48,12 @@ def generator(codes: CodeTable, k: int) -> Callable[[Interactions], object]:
     torch.manual_seed(0)
     config = T5Config(
         vocab_size=int(2 + sum(codes.sizes)),
-        d_model=D_MODEL,
-        d_kv=D_MODEL // N_HEADS,
-        d_ff=2 * D_MODEL,
-        num_layers=1,
-        num_decoder_layers=1,
-        num_heads=N_HEADS,
+        d_model=size.d_model,
+        d_kv=size.d_head,
+        d_ff=size.d_feed_forward,
+        num_layers=size.n_layers,
+        num_decoder_layers=size.n_layers,
+        num_heads=size.n_heads,
         pad_token_id=PAD,
         eos_token_id=END,
         decoder_start_token_id=PAD,

@@ -4,8 +4,9 @@
 
 Beside them: the time to read the model's tables once at this machine's memory bandwidth (the floor of a
 call), and constrained beam search by Hugging Face's `generate` over the same semantic IDs
-(`benchmarks/generate.py`); and the same service with batching off, which calls its model once for each
-request. Model, `generate` and service compute with one thread; clients and service share the machine.
+(`benchmarks/generate.py`) by the smallest T5 and by one of TIGER's size; 64 histories in one body of
+POST /recommend/many; and the same service with batching off, which calls its model once for each request.
+Model, `generate` and service compute with one thread; clients and service share the machine.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import psutil
 
 from benchmarks.load import Load, load
 from serving.door.schemas import RecommendRequest
+from serving.memory import keep_one_heap
 from serving.settings import MAX_BATCH_VARIABLE
 
 if TYPE_CHECKING:
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 
 AT_ONCE = (1, 8, 64)
 N_EVENTS, K = 50, 10
-BARE, GENERATE, SERVED = "bare model call", "hf generate", "POST /recommend"
+BARE, SERVED = "bare model call", "POST /recommend"
+SMALL_T5, TIGER_T5 = "hf generate, one layer", "hf generate, TIGER's size"
+MANY = "POST /recommend/many, 64 a body"
 ALONE = "POST /recommend, no batching"
+A_BODY, SENDERS = 64, (1, 2)
 RESULT = Path(__file__).with_name("results") / "serving_load.json"
 
 
@@ -45,7 +50,7 @@ class Line:
     """One row of the table.
 
     Attributes:
-        what: BARE, GENERATE, SERVED or ALONE.
+        what: one of the names above.
         at_once: histories of a call, or clients that ask at the same time.
         p50_ms, p95_ms, p99_ms: of a call.
         per_second: histories answered in a second.
@@ -76,6 +81,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # as the service has it; read when the model is first imported
+    keep_one_heap()  # as the service does
     report = measure(given.bundle, given.seconds)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(report, indent=1) + "\n")
@@ -96,10 +102,10 @@ def measure(bundle_path: Path, seconds: float) -> dict[str, object]:
     recommend = partial(loaded.recommender.recommend, k=K)
     lines = [shown(called(BARE, loaded, requests, n, seconds, recommend)) for n in AT_ONCE]
     lines += generated(loaded, requests, seconds)
-    begun, service = served(SERVED, bundle_path, requests, seconds)
+    begun, service = served(bundle_path, requests, seconds)
     lines += service
     with unbatched():
-        lines += served(ALONE, bundle_path, requests, seconds)[1]
+        lines += served(bundle_path, requests, seconds, is_batched=False)[1]
     if any(line.failed for line in lines):
         raise RuntimeError("every answer must be 2xx, but some were not: see the table and run it again.")
     return {
@@ -176,10 +182,13 @@ def generated(loaded: "Bundle", requests: list[RecommendRequest], seconds: float
     """Lines of `generate`; none for a bundle without semantic IDs."""
     if loaded.items is None:
         return []
-    from benchmarks.generate import generator
+    from benchmarks.generate import PUBLISHED, SMALLEST, generator
 
-    run = generator(loaded.items.table, K)
-    return [shown(called(GENERATE, loaded, requests, n, seconds, run)) for n in AT_ONCE]
+    sizes = {SMALL_T5: SMALLEST, TIGER_T5: PUBLISHED}
+    runs = {what: generator(loaded.items.table, K, size) for what, size in sizes.items()}
+    return [
+        shown(called(what, loaded, requests, n, seconds, run)) for what, run in runs.items() for n in AT_ONCE
+    ]
 
 
 @contextmanager
@@ -197,7 +206,7 @@ def unbatched() -> Iterator[None]:
 
 
 def served(
-    what: str, bundle_path: Path, requests: list[RecommendRequest], seconds: float
+    bundle_path: Path, requests: list[RecommendRequest], seconds: float, *, is_batched: bool = True
 ) -> tuple[dict[str, Any], list[Line]]:
     """Seconds from start to ready, memory of the service after the load, and its lines."""
     from serving.process import running
@@ -207,22 +216,36 @@ def served(
     with tempfile.TemporaryDirectory() as scratch, running(bundle_path, log=Path(scratch) / "log") as url:
         ready = time.perf_counter() - started
         load(f"{url}/recommend", bodies, max(AT_ONCE), min(2.0, seconds))  # connections and caches
-        found = [(n, _alone(url, bodies, n, seconds)) for n in AT_ONCE]
+        what = SERVED if is_batched else ALONE
+        lines = [_line(what, n, _alone(f"{url}/recommend", bodies, n, seconds)) for n in AT_ONCE]
+        if is_batched:
+            bodies = in_bodies(bodies)
+            found = [(n, _alone(f"{url}/recommend/many", bodies, n, seconds)) for n in SENDERS]
+            lines += [_line(MANY, n, each, A_BODY) for n, each in found]
         children = psutil.Process().children(recursive=True)
         largest = max(child.memory_info().rss for child in children)
-    lines = [
-        shown(Line(what, n, each.p50_ms, each.p95_ms, each.p99_ms, each.per_second, each.failed))
-        for n, each in found
-    ]
     return {"ready_seconds": round(ready, 1), "service_mib": round(largest / 2**20)}, lines
+
+
+def in_bodies(requests: list[bytes]) -> list[bytes]:
+    """Bodies of POST /recommend/many, `A_BODY` requests each; what is left over is not sent."""
+    begins = range(0, len(requests) - A_BODY + 1, A_BODY)
+    return [b'{"requests": [' + b",".join(requests[at : at + A_BODY]) + b"]}" for at in begins]
+
+
+def _line(what: str, n: int, found: Load, lists: int = 1) -> Line:
+    """A load's line, printed; `lists` in each answer."""
+    return shown(
+        Line(what, n, found.p50_ms, found.p95_ms, found.p99_ms, found.per_second * lists, found.failed)
+    )
 
 
 def _alone(url: str, bodies: list[bytes], n_clients: int, seconds: float) -> Load:
     """A load that begins once all that the one before left behind is answered, which goes in order."""
     json_body = {"content-type": "application/json"}
-    with urlopen(Request(f"{url}/recommend", bodies[0], json_body), timeout=60) as answer:
+    with urlopen(Request(url, bodies[0], json_body), timeout=60) as answer:
         answer.read()
-    return load(f"{url}/recommend", bodies, n_clients, seconds)
+    return load(url, bodies, n_clients, seconds)
 
 
 def floor_of(loaded: "Bundle") -> dict[str, float]:

@@ -48,8 +48,8 @@ class ItemRows:
         return found.double()
 
     def logits(self, hidden: Tensor, bias: Tensor) -> Tensor:
-        """Row . hidden + bias: float64 [B, D], [R] -> float64 [R, B]."""
-        out = hidden.new_empty(len(self), len(hidden))
+        """Row . hidden + bias, summed in float64, then rounded: float64 [B, D], [R] -> float32 [R, B]."""
+        out = self.own.new_empty(len(self), len(hidden))
         wide = hidden.new_empty(BLOCK, hidden.shape[1])
         begin = 0
         for part in (self.own, self.late):
@@ -57,7 +57,7 @@ class ItemRows:
                 rows = wide[: len(block)].copy_(block)
                 out[begin : begin + len(block)] = functional.linear(rows, hidden)
                 begin += len(block)
-        return (out if self.place is None else out[self.place]).add_(bias[:, None])
+        return (out if self.place is None else out[self.place]).add_(bias[:, None].float())
 
     def whole(self) -> Tensor:
         """All rows in order: float32 [R, D]."""

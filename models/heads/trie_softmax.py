@@ -124,8 +124,12 @@ class TrieSoftmax(nn.Module):
 def _log_sums(logits: Tensor, group: Tensor, n_groups: int) -> Tensor:
     """Log of the summed exponentials of each group of rows: [S, B], int64 [S] -> [n_groups, B].
 
-    A group without a row gets a very low number.
+    Shifted by each group's largest, so that float32 holds it however far apart groups lie. A group without a
+    row gets a very low number.
     """
-    peak = logits.detach().amax(0)
-    sums = logits.new_zeros(n_groups, logits.shape[1]).index_add(0, group, (logits - peak).exp_())
+    values, own = logits.detach(), group[:, None].expand(-1, logits.shape[1])
+    lowest = values.new_full((n_groups, logits.shape[1]), torch.finfo(logits.dtype).min)
+    peak = lowest.scatter_reduce(0, own, values, "amax")
+    shifted = (logits - peak.index_select(0, group)).exp_()
+    sums = torch.zeros_like(peak).index_add(0, group, shifted)
     return peak + sums.clamp(min=torch.finfo(sums.dtype).tiny).log()

@@ -1,8 +1,8 @@
 """Trie-pointer's answers: what scores items, and no more than it needs for that, held once.
 
-The vectors of items and trie nodes are float32, the rest is float64 and small; products and sums are taken in
-float64, so that a history gets the same list alone and in any batch. Dims: B users, P pairs, N trie nodes
-without the root, I items, D model size.
+The vectors of items and trie nodes are float32, the rest is float64 and small; products are summed in float64 and
+rounded once, so that a history gets the same list alone and in any batch; what follows takes each user by
+itself, in float32. Dims: B users, P pairs, N trie nodes without the root, I items, D model size.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from models.recommenders.trie_pointer import TriePointerConfig
 
 WITH_WEIGHTS = ("body", "item_places", "node_places")
-CELLS = 2**21  # nodes times users that are scored together: 16 MiB of float64
+CELLS = 2**21  # nodes times users that are scored together: 8 MiB of float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,15 @@ class TriePointerAnswers:
         The leaves of `prefix_scores`; the pointer adds to the few items that a user had.
         """
         back, sentinel, hidden = self._heads(batch)
-        spelled = self.spell.leaves(self.nodes.logits(hidden, self.bias)).add_(sentinel)
+        spelled = self.spell.leaves(self.nodes.logits(hidden, self.bias)).add_(sentinel.float())
         pairs = self.spell.leaf[batch.pair_item], batch.pair_query
-        spelled[pairs] = torch.logaddexp(spelled[pairs], back)
-        return spelled.float().index_select(0, self.spell.leaf).T.contiguous()
+        spelled[pairs] = torch.logaddexp(spelled[pairs].double(), back).float()
+        return spelled.index_select(0, self.spell.leaf).T.contiguous()
 
     def prefix_scores(self, batch: Batch) -> Tensor:
         """Log p(prefix) under the mixture, summed over everything below it: [B, N]."""
         back, sentinel, hidden = self._heads(batch)
-        mass = (self.spell.of_logits(self.nodes.logits(hidden, self.bias)) + sentinel).exp()
+        mass = (self.spell.of_logits(self.nodes.logits(hidden, self.bias)).double() + sentinel).exp()
         for below in self.spell.path[batch.pair_item].T:
             mass = mass.index_put((below, batch.pair_query), back.exp(), accumulate=True)
         return mass.log().T

@@ -39,3 +39,11 @@ def test_items_sum_to_one_and_agree_with_targets_in_value_and_gradient(n_levels)
     weight = torch.randn(len(item), dtype=torch.float64)
     slopes = [torch.autograd.grad((weight * x).sum(), given) for x in (targets, leaves[item, query])]
     assert all(torch.allclose(a, b) for a, b in zip(*slopes, strict=True))
+
+
+def test_float32_holds_groups_that_lie_far_apart():
+    # level one is 200 apart, the siblings below 0 lie 150 under it and those below 1 another 100
+    head = TrieSoftmax(TRIE)
+    bias = torch.tensor([200.0, 0.0, 50.0, 50.0, -50.0])
+    found = head.of_logits(bias[:, None])[:, 0]
+    assert found.tolist() == pytest.approx([0, -200, -np.log(2), -np.log(2), -200], abs=1e-5)

@@ -32,7 +32,9 @@ def test_a_table_in_two_parts_is_read_as_one():
     hidden, bias = torch.randn(3, 4, dtype=torch.float64), torch.randn(len(whole), dtype=torch.float64)
     assert torch.equal(table.whole(), whole)
     assert torch.equal(table.at(asked), whole[asked].double())
-    assert torch.allclose(table.logits(hidden, bias), whole.double() @ hidden.T + bias[:, None])
+    logits = table.logits(hidden, bias)
+    assert logits.dtype == torch.float32
+    assert torch.allclose(logits.double(), whole.double() @ hidden.T + bias[:, None], atol=1e-6)
 
 
 def test_answers_hold_a_row_for_each_item_and_node_and_nothing_of_that_size_besides(module, fit_data):
