@@ -1,7 +1,7 @@
 """Trie-pointer's answers: what scores items, and no more than it needs for that, held once.
 
-The vectors of items and trie nodes are float32, the rest is float64 and small; products are summed in float64 and
-rounded once, so that a history gets the same list alone and in any batch; what follows takes each user by
+The vectors of items and trie nodes are float32, the rest is float64 and small; products are summed in float64
+and rounded once, so that a history gets the same list alone and in any batch; what follows takes each user by
 itself, in float32. Dims: B users, P pairs, N trie nodes without the root, I items, D model size.
 """
 
