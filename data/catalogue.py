@@ -13,7 +13,6 @@ from polars.datatypes import DataType, DataTypeClass
 from data.interactions import Ints
 
 KEY = "item_key"
-TITLED_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,12 @@ class Catalogue:
         A series: a list of a million texts takes three times its memory.
         """
         spoken = self.frame.select(KEY).with_columns(self._spoken)
-        parts = [_titles(part) for part in spoken.iter_slices(TITLED_AT_ONCE)]
-        return pl.concat([pl.Series(dtype=pl.String), *parts])
+        last, before = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
+        for name in self.text_fields:
+            words = pl.col(name).cast(pl.String).replace("", None)
+            last, before = pl.coalesce(words, last), pl.when(words.is_null()).then(before).otherwise(last)
+        both = pl.when(before != last).then(pl.concat_str(before, last, separator=", "))
+        return spoken.select(pl.coalesce(both, last, KEY).alias("")).to_series()
 
     @cached_property
     def texts(self) -> list[str]:
@@ -154,15 +157,6 @@ class Catalogue:
         """The text fields, lists as their words in a row."""
         schema = self.frame.schema
         return self.frame.select(_in_words(pl.col(name), schema[name]) for name in self.text_fields)
-
-
-def _titles(spoken: pl.DataFrame) -> pl.Series:
-    """Titles of items, from their key and then their text fields."""
-    titles = []
-    for key, *fields in spoken.iter_rows():
-        words = [str(value) for value in fields if value]
-        titles.append(", ".join(dict.fromkeys(words[-2:])) or key)
-    return pl.Series(titles, dtype=pl.String)
 
 
 def _in_words(values: pl.Expr, kind: DataType | DataTypeClass) -> pl.Expr:
