@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from models.recommenders.trie_pointer import TriePointerConfig
 
 WITH_WEIGHTS = ("body", "item_places", "node_places")
-CELLS = 2**21  # nodes times users that are scored together: 8 MiB of float32
+CELLS = 2**22  # nodes times users that are scored together: 16 MiB of float32
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,7 @@ def late_nodes(now: CodeTable, before: CodeTable, late_before: Mask | None) -> M
         late_before: nodes of `before` that were not learned themselves, None for none.
     """
     late = np.ones(len(now.trie) - 1, dtype=bool)
-    place, source = _shared(now, before)
-    late[place] = False if late_before is None else late_before[source]
+    late[_places(now, before)] = False if late_before is None else late_before
     return late
 
 
@@ -73,14 +72,14 @@ def _nodes(
 
     A node that came since has the mean content of what is below it, also where that changed since.
     """
-    place, source = _shared(now, before)
+    place = _places(now, before)
     fresh = np.flatnonzero(late)
     lies = np.empty(len(late), dtype=np.int64)
-    lies[place] = source if served.nodes.place is None else served.nodes.place.numpy()[source]
+    lies[place] = np.arange(len(place)) if served.nodes.place is None else served.nodes.place.numpy()
     lies[fresh] = len(served.nodes) + np.arange(len(fresh))
     rows = places.placed(codes_of_nodes(now)[fresh], content_below(now, vectors, fresh)).float()
     bias = np.zeros(len(late), dtype=np.float32)  # as a bundle keeps it
-    bias[place] = served.bias.numpy()[source]
+    bias[place] = served.bias.numpy()
     bias = _median_of_siblings(bias, now.trie, late)
     return served.nodes.grown(rows, torch.from_numpy(lies)), torch.from_numpy(bias).double()
 
@@ -98,10 +97,11 @@ def _padded(rows: Tensor, n_rows: int, value: float) -> Tensor:
     return torch.cat([rows.detach(), new])
 
 
-def _shared(now: CodeTable, before: CodeTable) -> tuple[Ints, Ints]:
-    """Nodes of `before` (int64 [N']) among those of `now`, and in their own order."""
-    source, first = np.unique((before.trie.paths() - 1).ravel(), return_index=True)
-    return (now.trie.paths()[: len(before)] - 1).ravel()[first], source
+def _places(now: CodeTable, before: CodeTable) -> Ints:
+    """Where each node of `before` is among those of `now`: int64 [N']."""
+    place = np.empty(len(before.trie) - 1, dtype=np.int64)
+    place[before.trie.paths() - 1] = now.trie.paths()[: len(before)] - 1
+    return place
 
 
 def _median_of_siblings(bias: Floats, trie: Trie, late: Mask) -> Floats:
