@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks.load import Load, load
 from serving.door.schemas import RecommendRequest
-from serving.memory import keep_one_heap
+from models.memory import keep_one_heap
 from serving.settings import MAX_BATCH_VARIABLE
 
 if TYPE_CHECKING:

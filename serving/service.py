@@ -21,7 +21,7 @@ from serving.door.protocol import bound_heads
 from serving.door.questions import Questions
 from serving.door.schemas import RecommendResponse
 from serving.events.opening import Events, check_events
-from serving.memory import keep_one_heap
+from models.memory import keep_one_heap
 from serving.metrics import Metrics
 from serving.place import Place, check_challenger, place_of
 from serving.settings import (

@@ -1,8 +1,8 @@
-"""Memory: how the C library keeps what the service frees.
+"""Memory: how the C library keeps what is freed.
 
 Left alone, glibc gives threads heaps of their own, each of which keeps what its largest call took, and gives
-the end of a heap back after each call of the model, to be zeroed again for the next: the service grew for
-hours, and a call of 64 histories took 30 ms instead of 21 (docs/log.md, 2026-11-26).
+the end of a heap back after each call of a model, to be zeroed again for the next: a service grew for hours,
+and a call of 64 histories took 30 ms instead of 21 (docs/log.md, 2026-11-26).
 """
 
 import ctypes
