@@ -27,8 +27,8 @@ import numpy as np
 import psutil
 
 from benchmarks.load import Load, load
-from serving.door.schemas import RecommendRequest
 from models.memory import keep_one_heap
+from serving.door.schemas import RecommendRequest
 from serving.settings import MAX_BATCH_VARIABLE
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from models.memory import keep_one_heap
 from serving.access.limits import BENTOML_SECONDS
 from serving.access.metrics import DoorMetrics
 from serving.answers.answer_log import AnswerLog
@@ -21,7 +22,6 @@ from serving.door.protocol import bound_heads
 from serving.door.questions import Questions
 from serving.door.schemas import RecommendResponse
 from serving.events.opening import Events, check_events
-from models.memory import keep_one_heap
 from serving.metrics import Metrics
 from serving.place import Place, check_challenger, place_of
 from serving.settings import (
