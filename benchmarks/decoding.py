@@ -20,7 +20,7 @@ import torch
 
 from benchmarks import timing
 from data.interactions import Interactions
-from models.decoding.trie_beam import trie_beam
+from models.decoding.trie_beam import looked_up, trie_beam
 from models.families import FAMILIES
 from models.recommender import top_k
 from models.tokenizers.code_table import CodeTable, build_trie
@@ -69,7 +69,8 @@ def beam(n_items: int, users: int) -> Job:
     scores = np.random.default_rng(1).standard_normal((users, len(trie) - 1), dtype=np.float32)
     children = users * (CODES + 2 * BEAM * min(CODES, max(1, n_items // CODES)))
     held = scores.nbytes + sum(getattr(trie, name).nbytes for name in trie.__dataclass_fields__)
-    return Job(lambda: trie_beam(scores, trie, K, None, beam=BEAM), users, 4 * children, held)
+    score = looked_up(scores)
+    return Job(lambda: trie_beam(score, users, trie, K, None, beam=BEAM), users, 4 * children, held)
 
 
 def stepwise(n_items: int, users: int) -> Job:

@@ -1,6 +1,6 @@
 """A large bundle to load a service with: a catalogue of words, thousands of users, an untrained trie-pointer.
 
-    python -m benchmarks.large_bundle --items 1000000 --out DIR
+    python -m benchmarks.large_bundle --items 1000000 --beam 50 --out DIR
 
 Titles are random words of kinds of products, so that items that are alike share codes. Encoder and tokenizer
 are fitted on a sample and encode all items, as they do items that come later; the network is as it is before
@@ -34,19 +34,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--items", type=int, default=1_000_000)
+    parser.add_argument("--beam", type=int, help="prefixes kept per level; without it lists are exact")
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     given = parser.parse_args()
-    print(make(given.items, given.out))
+    print(make(given.items, given.out, beam=given.beam))
 
 
-def make(n_items: int, path: Path, *, n_users: int = USERS) -> str:
+def make(n_items: int, path: Path, *, n_users: int = USERS, beam: int | None = None) -> str:
     """Write a bundle of `n_items` to `path`; its digest."""
     rng = np.random.default_rng(0)
     catalogue, events = shop(n_items, rng), histories(n_items, n_users, rng)
     items = coded(catalogue, rng)
     data = FitData(events, n_items, items.vectors, items.table)
-    module, _ = untrained(TriePointerConfig(), data, seed=0)
-    model = TriePointer.of(TriePointerConfig(), items.table, module)
+    config = TriePointerConfig(beam=beam)
+    module, _ = untrained(config, data, seed=0)
+    model = TriePointer.of(config, items.table, module)
     keys = [f"user-{number:07d}" for number in range(n_users)]
     return save(Bundle(model, catalogue, keys, events, {"run_id": "large"}, items), path)
 

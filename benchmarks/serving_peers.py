@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.load import load
-from benchmarks.serving_load import AT_ONCE, N_EVENTS, SERVED, Line, frozen_requests, served, shown
+from benchmarks.serving_load import AT_ONCE, N_EVENTS, Line, frozen_requests, served, shown
 from serving.process import free_port, stop
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def measure(bundle_path: Path, seconds: float, python: Path) -> dict[str, Any]:
     requests = frozen_requests(loaded, 2_000)
     bodies = [request.model_dump_json(exclude_defaults=True).encode() for request in requests]
     print(f"{'':<30}{'at once':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'lists/s':>12}{'failed':>9}")
-    _, lines = served(SERVED, bundle_path, requests, seconds)
+    _, lines = served(bundle_path, requests, seconds)
     events = events_of(loaded, N_USERS)
     for way in WAYS:
         with peer(events, way, python) as url:

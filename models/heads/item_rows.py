@@ -40,12 +40,20 @@ class ItemRows:
     def at(self, rows: Tensor) -> Tensor:
         """Some rows in float64: int64 [P] -> [P, D]."""
         if not len(self.late):
-            return self.own[rows].double()
+            return self.own.index_select(0, rows).double()
         place = rows if self.place is None else self.place[rows]
         is_late = place >= len(self.own)
-        found = self.own[place.clamp(max=len(self.own) - 1)] if len(self.own) else self.late[place]
+        own = place.clamp(max=len(self.own) - 1)
+        found = self.own.index_select(0, own) if len(self.own) else self.late[place]
         found[is_late] = self.late[place[is_late] - len(self.own)]
         return found.double()
+
+    def dots(self, rows: Tensor, vector: Tensor) -> Tensor:
+        """Row . vector of some rows: int64 [P], float64 [D] -> float64 [P]."""
+        out = vector.new_empty(len(rows))
+        for part, block in zip(out.split(BLOCK), rows.split(BLOCK), strict=True):
+            torch.mv(self.at(block), vector, out=part)
+        return out
 
     def logits(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """Row . hidden + bias, summed in float64, then rounded: float64 [B, D], [R] -> float32 [R, B]."""

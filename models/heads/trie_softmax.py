@@ -54,16 +54,11 @@ class TrieSoftmax(nn.Module):
         self.register_buffer("child_begin", offsets[:-1] - 1, persistent=False)
         self.register_buffer("n_children", offsets.diff(), persistent=False)
 
-    def prefixes(self, hidden: Tensor, nodes: Tensor, bias: Tensor) -> Tensor:
-        """Log p(prefix up to the node | h) of every node: [B, D], [N, D], [N] -> [N, B]."""
-        return self.of_logits(torch.addmm(bias[:, None], nodes, hidden.T))
-
-    def of_logits(self, logits: Tensor) -> Tensor:
-        """`prefixes` from h . v_node + b_node: [N, B] -> [N, B]."""
-        return logits + self._ahead(logits)[self.parent]
-
     def leaves(self, logits: Tensor) -> Tensor:
-        """The last I rows of `of_logits`, in trie order: [N, B] -> [I, B]; may overwrite what it is given."""
+        """Log p(item | h) in trie order, from h . v_node + b_node: [N, B] -> [I, B].
+
+        May overwrite what it is given.
+        """
         ahead = self._ahead(logits)
         first = self.n_inner - 1
         return logits[first:].add_(ahead.index_select(0, self.parent[first:]))

@@ -40,6 +40,7 @@ from models.tokenizers.code_table import CodeTable
 from models.training import TrainConfig, Trained
 
 TRAINED = "weights.inputs.item_content"
+BEAM_USERS = 16  # that a beam answers together; with more, their prefixes leave the caches
 
 
 class TriePointerConfig(Config):
@@ -138,7 +139,7 @@ class TriePointer:
         recurrence = Recurrence(histories)
         rows = np.arange(histories.n_users)
         parts = []
-        at_once = self.answers.users_at_once
+        at_once = self.answers.users_at_once if self.config.beam is None else BEAM_USERS
         for begin in range(0, histories.n_users, at_once):
             chunk = rows[begin : begin + at_once]
             batch = self._query(histories, recurrence, starts, first_basket, chunk)
@@ -151,8 +152,8 @@ class TriePointer:
         """A list for each query, exactly or by beam."""
         if self.config.beam is None:
             return top_k(self.answers.item_scores(batch).numpy(), k, allowed)
-        scores = self.answers.prefix_scores(batch).numpy()
-        return trie_beam(scores, self.codes.trie, k, allowed, beam=max(self.config.beam, k))
+        trie, beam = self.codes.trie, max(self.config.beam, k)
+        return trie_beam(self.answers.prefixes(batch, trie), len(batch.cell), trie, k, allowed, beam=beam)
 
     def _query(
         self, histories: Interactions, recurrence: Recurrence, starts: Ints, first_basket: Ints, rows: Ints

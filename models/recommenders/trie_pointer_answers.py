@@ -17,7 +17,8 @@ from models.heads.trie_softmax import TrieSoftmax
 from models.recommender import Arrays
 from models.recommenders.trie_pointer_batches import Batch
 from models.recommenders.trie_pointer_network import TriePointerBody, TriePointerModule
-from models.tokenizers.code_table import CodeTable
+from models.recommenders.trie_pointer_prefixes import Prefixes, Returns
+from models.tokenizers.code_table import CodeTable, Trie
 
 if TYPE_CHECKING:
     from models.recommenders.trie_pointer import TriePointerConfig
@@ -77,27 +78,24 @@ class TriePointerAnswers:
 
     @property
     def users_at_once(self) -> int:
-        """Users to score together; only speed and memory depend on it."""
+        """Users to score exactly together; only speed and memory depend on it."""
         return max(1, min(64, CELLS // max(1, len(self.nodes))))
 
     def item_scores(self, batch: Batch) -> Tensor:
-        """Log p(item) under the mixture: float32 [B, I].
-
-        The leaves of `prefix_scores`; the pointer adds to the few items that a user had.
-        """
+        """Log p(item) under the mixture: float32 [B, I]; the pointer adds to the items that a user had."""
         back, sentinel, hidden = self._heads(batch)
         spelled = self.spell.leaves(self.nodes.logits(hidden, self.bias)).add_(sentinel.float())
         pairs = self.spell.leaf[batch.pair_item], batch.pair_query
         spelled[pairs] = torch.logaddexp(spelled[pairs].double(), back).float()
         return spelled.index_select(0, self.spell.leaf).T.contiguous()
 
-    def prefix_scores(self, batch: Batch) -> Tensor:
-        """Log p(prefix) under the mixture, summed over everything below it: [B, N]."""
+    def prefixes(self, batch: Batch, trie: Trie) -> Prefixes:
+        """Log p(prefix) under the mixture, summed over everything below it, for a beam to ask for."""
         back, sentinel, hidden = self._heads(batch)
-        mass = (self.spell.of_logits(self.nodes.logits(hidden, self.bias)).double() + sentinel).exp()
-        for below in self.spell.path[batch.pair_item].T:
-            mass = mass.index_put((below, batch.pair_query), back.exp(), accumulate=True)
-        return mass.log().T
+        path = 1 + self.spell.path[batch.pair_item].numpy()
+        returns = Returns.of(batch.pair_query.numpy(), path, back.numpy(), len(trie))
+        bias, late = self.bias.numpy(), self.spell.late
+        return Prefixes(hidden, sentinel.numpy(), returns, self.nodes, bias, trie, late)
 
     def _heads(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Log p(return to the pair's item) [P], log p(sentinel) [B], hidden [B, D]."""

@@ -12,8 +12,9 @@ from serving.door.schemas import RecommendRequest
 
 
 def test_a_bundle_of_as_many_items_as_asked_for_loads_answers_and_grows(tmp_path: Path) -> None:
-    made = make(700, tmp_path / "bundle", n_users=20)
+    made = make(700, tmp_path / "bundle", n_users=20, beam=50)
     loaded = load(tmp_path / "bundle")
+    assert loaded.recommender.config.beam == 50  # type: ignore[attr-defined]
     assert made == digest(tmp_path / "bundle")
     assert (len(loaded.catalogue), len(loaded.user_keys)) == (700, 20)
     assert loaded.items is not None

@@ -32,6 +32,8 @@ def test_a_table_in_two_parts_is_read_as_one():
     hidden, bias = torch.randn(3, 4, dtype=torch.float64), torch.randn(len(whole), dtype=torch.float64)
     assert torch.equal(table.whole(), whole)
     assert torch.equal(table.at(asked), whole[asked].double())
+    many = torch.arange(len(whole)).repeat(2)
+    assert torch.allclose(table.dots(many, hidden[0]), whole[many].double() @ hidden[0])
     logits = table.logits(hidden, bias)
     assert logits.dtype == torch.float32
     assert torch.allclose(logits.double(), whole.double() @ hidden.T + bias[:, None], atol=1e-6)
@@ -69,6 +71,20 @@ def test_a_wide_beam_lists_what_exact_decoding_lists(module, fit_data):
     ours, theirs = (each.recommend(HISTORIES, 8) for each in (exact, wide))
     assert np.array_equal(ours.items, theirs.items)
     assert ours.scores == pytest.approx(theirs.scores, abs=1e-5)
+
+
+def test_a_narrow_beam_scores_only_the_children_of_what_it_keeps(module, fit_data, monkeypatch):
+    trie, asked = fit_data.codes.trie, []
+    dots = ItemRows.dots
+    monkeypatch.setattr(
+        ItemRows, "dots", lambda table, rows, vector: asked.append(len(rows)) or dots(table, rows, vector)
+    )
+    narrow = TriePointer.of(CONFIG.model_copy(update={"beam": 1}), fit_data.codes, module)
+    narrow.recommend(HISTORIES.select(np.array([0])), 1)
+    n_children = np.diff(trie.child_offsets)
+    assert asked[0] == n_children[0]
+    assert all(n <= n_children.max() for n in asked)
+    assert len(asked) == trie.n_levels
 
 
 def test_a_list_is_the_same_alone_in_a_batch_and_in_small_passes(module, fit_data, monkeypatch):
