@@ -184,7 +184,12 @@ def load(url: str, bodies: Path, rate: float) -> None:
     due: queue.Queue[tuple[float, bytes] | None] = queue.Queue()
     answers: list[tuple[float, float, int, int]] = []
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
 
     def ask() -> None:
         client = Connection(url)
@@ -218,7 +223,7 @@ def made(n_items: int) -> "Bundle":
     from data.interactions import SECONDS_PER_DAY, Interactions
     from models.bundle import Bundle
     from models.fitting import fit_codes, fit_family
-    from models.item_encoders.encoders import TfidfConfig
+    from models.item_encoders.tfidf import TfidfConfig
     from models.recommender import FitData
     from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 

@@ -118,7 +118,8 @@ def measure(way: str, n_items: int, users: int, seconds: float) -> dict[str, Any
     job = WAYS[way](n_items, users)
     timing.forget_peak()  # of making the trie and the codes
     job.run()
-    taken, until = [], time.perf_counter() + seconds
+    taken: list[float] = []
+    until = time.perf_counter() + seconds
     while not taken or time.perf_counter() < until:
         started = time.perf_counter()
         job.run()

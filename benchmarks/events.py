@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from data.event_store.users import UserKeys
 from data.interactions import Interactions
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.bundle import Bundle, save
+from models.recommender import Recommender
 
 CLIENTS = (1, 8, 64)
 BATCH = 64
@@ -78,7 +80,8 @@ class Service:
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used."""
-        return sum(each.cpu_times().user + each.cpu_times().system for each in self.processes)
+        times = [each.cpu_times() for each in self.processes]
+        return float(sum(each.user + each.system for each in times))
 
 
 def main() -> None:
@@ -214,7 +217,10 @@ def served(folder: Path, address: str) -> Iterator[Service]:
 
     model = Popularity(PopularityConfig(), np.array([3, 2, 1], dtype=np.float32))
     catalogue = Catalogue(pl.DataFrame({"item_key": ["a", "b", "c"]}))
-    save(Bundle(model, catalogue, [], Interactions.from_histories([]), {}), folder / "bundle")
+    save(
+        Bundle(cast(Recommender, model), catalogue, [], Interactions.from_histories([]), {}),
+        folder / "bundle",
+    )
     before = set(psutil.Process().children(recursive=True))
     with running(folder / "bundle", log=folder / "service.log", events=address) as url:
         service = Service(url, [*set(psutil.Process().children(recursive=True)) - before])

@@ -56,7 +56,7 @@ def generator(codes: CodeTable, k: int, size: Size = SMALLEST) -> Callable[[Inte
         num_heads=size.n_heads,
         pad_token_id=PAD,
         eos_token_id=END,
-        decoder_start_token_id=PAD,
+        decoder_start_token_id=PAD,  # type: ignore[call-arg]
     )
     model = T5ForConditionalGeneration(config).eval()
     following = _following(tokens)

@@ -10,6 +10,7 @@ its first step, whose cost and size do not depend on what it learned.
 import argparse
 import itertools
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from data.interactions import SECONDS_PER_DAY, Interactions
 from models.bundle import Bundle, save
 from models.fitting import fit_encoder, fit_tokenizer
 from models.item_encoders.tfidf import TfidfConfig
-from models.recommender import FitData
+from models.recommender import FitData, Recommender
 from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 from models.tokenizers.store import ItemCodes
@@ -48,7 +49,7 @@ def make(n_items: int, path: Path, *, n_users: int = USERS, beam: int | None = N
     data = FitData(events, n_items, items.vectors, items.table)
     config = TriePointerConfig(beam=beam)
     module, _ = untrained(config, data, seed=0)
-    model = TriePointer.of(config, items.table, module)
+    model = cast(Recommender, TriePointer.of(config, items.table, module))
     keys = [f"user-{number:07d}" for number in range(n_users)]
     return save(Bundle(model, catalogue, keys, events, {"run_id": "large"}, items), path)
 

@@ -31,8 +31,10 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "retrain_cost.json"
 LIMITS = {"minutes": 12, "gib": 6, "upkeep_share": 0.25, "upkeep_share_of_half_an_hour": 0.05}
 UPKEEP_STEPS = ("prove",)
-TRACKED = ("open", "close", "close_children", "params", "metrics", "tag", "note", "data", "figures", "file")
-TRACKED += ("folder", "register", "point")
+TRACKED = (
+    *("open", "close", "close_children", "params", "metrics", "tag", "note", "data", "figures", "file"),
+    *("folder", "register", "point"),
+)
 SHOWN = ("recall@10", "ndcg@10", "hit@10")
 GIB = 2**30
 

@@ -92,7 +92,7 @@ def t5(samples: Samples, *, width: int, heads: int, network: int) -> "Step":
             num_decoder_layers=BLOCKS,
             pad_token_id=0,
             eos_token_id=1,
-            decoder_start_token_id=0,
+            decoder_start_token_id=0,  # type: ignore[call-arg]
             use_cache=False,
         )
     ).train()
@@ -113,8 +113,9 @@ def tiger(batch: RowBatch, codes: CodeTable, encoder: str) -> "Step":
             "contains models/recommenders/tiger.py."
         )
     family = FAMILIES["tiger"]
-    settings: dict[str, Any] = {"encoder": encoder, "d_model": D_MODEL, "n_blocks": BLOCKS, "n_heads": 4}
-    config = family.config(**settings, decoder_blocks=BLOCKS, max_length=MAX_LENGTH, dropout=0.1)
+    sizes = {"d_model": D_MODEL, "n_blocks": BLOCKS, "decoder_blocks": BLOCKS, "n_heads": 4}
+    settings: dict[str, Any] = {**sizes, "encoder": encoder, "max_length": MAX_LENGTH, "dropout": 0.1}
+    config = family.config(**settings)
     torch.manual_seed(0)
     module = family.recommender.build(config, codes, np.empty((0, 0), dtype=np.float32)).train()
     return Step(module, lambda: module.loss(batch))
