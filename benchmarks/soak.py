@@ -264,7 +264,7 @@ def plot(report: dict[str, Any], path: Path) -> None:
     figure, (above, below) = plt.subplots(2, sharex=True, figsize=(7, 5), layout="constrained")
     samples, minutes = report["samples"], report["minutes"]
     above.plot([each["seconds"] / 60 for each in samples], [each["rss_mib"] for each in samples])
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 1.1 * max(each["rss_mib"] for each in samples))
     above.set(ylabel="memory of the worker, MiB", title=f"{report['requests_per_second']:,.0f} requests/s")
     at = [number + 0.5 for number in range(len(minutes))]
     for name in ("p50", "p99"):
