@@ -8,6 +8,7 @@ that can be called a T5, and the one of the paper.
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +21,18 @@ PAD, END = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of encoder and decoder: layers, model width, heads and their width, width of the feed-forward part."""
+    """Layers of encoder and decoder, widths of model, heads and feed-forward part, newest events that are read."""
 
     n_layers: int
     d_model: int
     n_heads: int
     d_head: int
     d_feed_forward: int
+    n_events: int
 
 
-SMALLEST = Size(1, 64, 2, 32, 128)
-PUBLISHED = Size(4, 128, 6, 64, 1024)  # Rajput et al. 2023, section 4, implementation details
+SMALLEST = Size(1, 64, 2, 32, 128, 50)
+PUBLISHED = Size(4, 128, 6, 64, 1024, 20)  # Rajput et al. 2023, section 4, implementation details
 
 
 def generator(codes: CodeTable, k: int, size: Size = SMALLEST) -> Callable[[Interactions], object]:
@@ -41,28 +43,14 @@ def generator(codes: CodeTable, k: int, size: Size = SMALLEST) -> Callable[[Inte
         k: beams, and lists' length.
         size: of the T5.
     """
-    from transformers import T5Config, T5ForConditionalGeneration
-
     starts = 2 + np.concatenate([[0], np.cumsum(codes.sizes[:-1])])
     tokens = codes.codes + starts
-    torch.manual_seed(0)
-    config = T5Config(
-        vocab_size=int(2 + sum(codes.sizes)),
-        d_model=size.d_model,
-        d_kv=size.d_head,
-        d_ff=size.d_feed_forward,
-        num_layers=size.n_layers,
-        num_decoder_layers=size.n_layers,
-        num_heads=size.n_heads,
-        pad_token_id=PAD,
-        eos_token_id=END,
-        decoder_start_token_id=PAD,  # type: ignore[call-arg]
-    )
-    model = T5ForConditionalGeneration(config).eval()
+    model = _t5(int(2 + sum(codes.sizes)), size)
     following = _following(tokens)
 
     def run(histories: Interactions) -> object:
-        asked = [tokens[histories.history(row)].ravel() for row in range(histories.n_users)]
+        newest = histories.last(size.n_events)
+        asked = [tokens[newest.history(row)].ravel() for row in range(newest.n_users)]
         width = max(1, max(len(row) for row in asked))
         ids = torch.full((len(asked), width), PAD)
         for row, each in zip(ids, asked, strict=True):
@@ -80,6 +68,26 @@ def generator(codes: CodeTable, k: int, size: Size = SMALLEST) -> Callable[[Inte
             )
 
     return run
+
+
+def _t5(n_tokens: int, size: Size) -> Any:
+    """A T5 with random weights."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=n_tokens,
+        d_model=size.d_model,
+        d_kv=size.d_head,
+        d_ff=size.d_feed_forward,
+        num_layers=size.n_layers,
+        num_decoder_layers=size.n_layers,
+        num_heads=size.n_heads,
+        pad_token_id=PAD,
+        eos_token_id=END,
+        decoder_start_token_id=PAD,  # type: ignore[call-arg]
+    )
+    return T5ForConditionalGeneration(config).eval()
 
 
 def _following(tokens: np.ndarray) -> dict[tuple[int, ...], list[int]]:

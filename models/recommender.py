@@ -15,6 +15,7 @@ from data.interactions import Interactions, Ints
 from models.tokenizers.code_table import CodeTable
 
 Floats = NDArray[np.float32]
+Reals = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 Arrays = dict[str, NDArray[Any]]
 NO_ITEM = -1

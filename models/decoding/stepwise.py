@@ -9,14 +9,11 @@ length.
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.interactions import Ints
 from models.decoding.open_nodes import open_nodes
-from models.recommender import NO_ITEM, Mask, Recommendations, top_k
+from models.recommender import NO_ITEM, Mask, Reals, Recommendations, top_k
 from models.tokenizers.code_table import Trie
-
-Reals = NDArray[np.floating]
 
 
 class Speller(Protocol):

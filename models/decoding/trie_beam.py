@@ -8,14 +8,11 @@ list length.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.interactions import Ints
 from models.decoding.open_nodes import open_nodes
-from models.recommender import NO_ITEM, Floats, Mask, Recommendations, top_k
+from models.recommender import NO_ITEM, Floats, Mask, Reals, Recommendations, top_k
 from models.tokenizers.code_table import Trie
-
-Reals = NDArray[np.floating]
 
 Score = Callable[[Ints, Ints, Reals], tuple[Reals, Reals]]
 """Log-probabilities of children, all siblings together: (query int64 [C], ascending, node int64 [C], what was

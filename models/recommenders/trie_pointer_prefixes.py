@@ -10,15 +10,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from data.interactions import Ints
 from models.heads.item_rows import ItemRows
-from models.recommender import Mask
+from models.recommender import Mask, Reals
 from models.tokenizers.code_table import Trie
-
-Reals = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
