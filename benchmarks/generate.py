@@ -21,7 +21,7 @@ PAD, END = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Layers of encoder and decoder, widths of model, heads and feed-forward part, newest events that are read."""
+    """Layers of encoder and decoder, widths of model, heads and feed-forward part, newest events read."""
 
     n_layers: int
     d_model: int
