@@ -111,6 +111,7 @@ def benchmark(
     ] = 0,
     refit: Annotated[bool, typer.Option(help="Also a table fitted on train + validation.")] = True,
     ablations: Annotated[bool, typer.Option(help="Also each family's ablations.")] = True,
+    found: Annotated[bool, typer.Option("--found", help="Settings of the result file, no tuning.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("benchmarks/results"),
 ) -> None:
     """Compare families as papers do: leave one out, equal tuning for all, full catalogue, several seeds.
@@ -124,7 +125,8 @@ def benchmark(
     from flows.benchmark.asked import Asked
     from flows.commands.benchmark import run
 
-    run(name, Asked(data, _names(families), _names(datasets), seeds, refit, cold, ablations), out)
+    asked = Asked(data, _names(families), _names(datasets), seeds, refit, cold, ablations, found)
+    run(name, asked, out)
 
 
 @app.command(rich_help_panel=LEARN)

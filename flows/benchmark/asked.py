@@ -17,6 +17,7 @@ class Asked:
         refit: whether also to fit on train + validation.
         cold: share of the items to hold out; 0 for no such experiment.
         ablations: whether to fit each family's ablations, too.
+        found: whether to fit with the settings that the result file holds, instead of tuning.
     """
 
     data: Path
@@ -26,6 +27,7 @@ class Asked:
     refit: bool = True
     cold: float = 0.0
     ablations: bool = True
+    found: bool = False
 
     def command(self, name: str) -> str:
         """What to type for the same; the folder of the data is not told."""
@@ -35,4 +37,5 @@ class Asked:
         words += ["--cold", f"{self.cold:g}"] if self.cold else []
         words += [] if self.refit else ["--no-refit"]
         words += [] if self.ablations else ["--no-ablations"]
+        words += ["--found"] if self.found else []
         return shlex.join(words)

@@ -24,6 +24,8 @@ from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 CONFIGS = Path("configs/benchmarks")
 ABLATION = "/"
+NOT_SETTINGS = ("family", "items")
+"""Keys of a family that say which family and which vectors and codes it has."""
 """Stands between a contender's name and that of its ablation."""
 
 
@@ -226,7 +228,7 @@ def _of(name: str, config: BenchmarkConfig, asked: bool) -> list[Contender]:
                 "update, or leave it out of --families"
             )
         return []
-    fixed = {key: value for key, value in given.items() if key not in ("family", "items")}
+    fixed = {key: value for key, value in given.items() if key not in NOT_SETTINGS}
     items = str(given.get("items", ""))
     if items and items not in config.items:
         raise ConfigError(f"{name}: items must name one of [items], {list(config.items)}, but got {items!r}")

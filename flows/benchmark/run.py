@@ -14,6 +14,7 @@ from flows.benchmark.asked import Asked
 from flows.benchmark.cold import baselines, cold_fit
 from flows.benchmark.config import BenchmarkConfig, Contender, chosen, contenders
 from flows.benchmark.fit import SHOWN, WAYS, fit, refit
+from flows.benchmark.found import found_before
 from flows.benchmark.pieces import Piece, Pieces
 from flows.benchmark.problem import Problem, open_problem
 from flows.benchmark.record import Record
@@ -31,7 +32,13 @@ EXPERIMENT = "encore benchmark"
 Publish = Callable[[dict[str, Any]], None]
 
 
-def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publish) -> dict[str, Any]:
+def benchmark(
+    config: BenchmarkConfig,
+    asked: Asked,
+    home: Home,
+    publish: Publish,
+    earlier: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Do what is missing and return everything that is there.
 
     Args:
@@ -39,6 +46,7 @@ def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publis
         asked: what the command line wants.
         home: where pieces and runs go.
         publish: is given the result after each contender.
+        earlier: what the result file holds; its settings are used if `asked.found`.
 
     Raises:
         ConfigError: a data set or family that is not known.
@@ -47,7 +55,8 @@ def benchmark(config: BenchmarkConfig, asked: Asked, home: Home, publish: Publis
     use_threads(config.threads)
     rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
     rows = [row for row in rows if asked.ablations or not row.is_ablation]
-    everything = _Everything(config, asked, home, Tracker(home.tracking_uri, home.files_url, EXPERIMENT))
+    tracker = Tracker(home.tracking_uri, home.files_url, EXPERIMENT)
+    everything = _Everything(config, asked, home, tracker, earlier if asked.found else None)
     for name in names:
         for row in rows:
             everything.make(name, row)
@@ -67,6 +76,7 @@ class _Everything:
     asked: Asked
     home: Home
     tracker: Tracker
+    found: dict[str, Any] | None
     _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _splits: dict[str, ColdSplit | None] = field(default_factory=dict)
 
@@ -147,6 +157,11 @@ class _Everything:
         """The study of a contender's family, on the data set that it is tuned on."""
         parent = replace(contender, name=contender.parent, changed={})
         where = self.config.tune_on or problem.name
+        if self.found is not None:
+            on = Pieces(self._root(where), only_found=pieces.only_found)
+            before = found_before(self.found, contender, where, on)
+            if before is not None:
+                return before
         if where == problem.name and not contender.is_ablation:
             return tune(problem, parent, pieces, record, self.home)
         pieces = Pieces(self._root(where), only_found=pieces.only_found)

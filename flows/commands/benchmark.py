@@ -46,7 +46,10 @@ def run(name: str, asked: Asked, out: Path) -> None:
     def with_earlier(found: dict[str, Any]) -> dict[str, Any]:
         return keep(found, earlier, list(config.datasets))
 
-    result = benchmark(config, asked, home(), lambda found: _quietly(write(with_earlier(found), out)))
+    def publish(found: dict[str, Any]) -> None:
+        write(with_earlier(found), out)
+
+    result = benchmark(config, asked, home(), publish, earlier)
     result = with_earlier(result)
     show(result, console)
     written = write(result, out)
@@ -70,7 +73,3 @@ def show(result: Mapping[str, Any], console: Console) -> None:
             words = [row[name].replace("*", "") for name in shown]
             table.add_row(*words, style="bold green" if ours else None)
         console.print(table)
-
-
-def _quietly(_: object) -> None:
-    """Nothing is said of what is written on the way."""

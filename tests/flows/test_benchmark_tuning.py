@@ -1,6 +1,8 @@
 """A study is used as far as it reaches: its best trial is a fit, and its settings go to other data sets."""
 
 import shutil
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +68,52 @@ def test_settings_found_on_one_data_set_are_used_on_the_other(data, tmp_path):
     (there,) = (row for row in both["datasets"]["ring"]["rows"] if row["name"] == "sasrec")
     assert there["settings"] == rows["sasrec"]["settings"]
     assert there["test"] != rows["sasrec"]["test"]  # another data set
+
+
+def test_settings_that_a_result_holds_are_fitted_without_tuning(data, tmp_path):
+    config = config_of(TWO, tmp_path)
+    asked = Asked(data, ("transitions", "sasrec"), ("ring",), seeds=1, refit=False)
+    before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None)
+
+    home, again = Home(tmp_path / "found"), replace(asked, datasets=(), found=True)
+    result = benchmark(config, again, home, lambda _: None, before)
+    assert not list(home.root.glob("work/benchmark/circle/*/*-tune-*"))
+    here, then = (timeless(each["datasets"]["ring"]["rows"]) for each in (result, before))
+    for row, tuned in zip(here, then, strict=True):
+        assert row["tuning"].pop("differs") == {}
+        assert row["tuning"].pop("fixed") == config.families[row["family"]]
+        assert row == tuned
+    other = {row["name"]: row for row in result["datasets"]["other"]["rows"]}
+    assert other["sasrec"]["settings"] == here[1]["settings"]
+    assert "- other: settings of an earlier study: sasrec\n" in document(result)
+
+
+def test_what_was_fixed_otherwise_in_the_trials_is_told(data, tmp_path):
+    config = config_of(TWO, tmp_path)
+    asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False)
+    before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None)
+
+    shorter = config_of(TWO.replace("epochs = 3", "epochs = 2"), tmp_path)
+    again = replace(asked, found=True)
+    for earlier in (before, benchmark(shorter, again, Home(tmp_path / "found"), lambda _: None, before)):
+        result = benchmark(shorter, again, Home(tmp_path / "found"), lambda _: None, earlier)
+        (row,) = result["datasets"]["ring"]["rows"]
+        assert row["tuning"]["differs"] == {"epochs": [3, 2]}
+        assert row["seeds"][0]["settings"]["epochs"] == 2
+        assert "sasrec (epochs 3 in its trials, 2 in the fit)" in document(result)
+
+
+def test_who_has_no_row_or_lacks_a_setting_is_tuned(data, tmp_path):
+    config = config_of(TWO, tmp_path)
+    asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False, found=True)
+    before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None, None)
+    assert before["datasets"]["ring"]["rows"][0]["tuning"]["trials"] == 2
+    lacking = deepcopy(before)
+    lacking["datasets"]["ring"]["rows"][0]["settings"].pop("learning_rate")
+    for earlier in ({"datasets": {}}, lacking):
+        home = Home(tmp_path / f"home-{len(earlier['datasets'])}")
+        benchmark(config, asked, home, lambda _: None, earlier)
+        assert list(home.root.glob("work/benchmark/circle/ring/sasrec-tune-*"))
 
 
 def test_tuning_on_a_data_set_that_is_not_there_is_told(tmp_path):

@@ -35,7 +35,8 @@ def document(result: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         f"where only the clock's were recorded they are marked{WALL}.",
         "",
     ]
-    lines += [line for told in result.get("not_kept", ()) for line in (f"- {told}", "")]
+    told = [*result.get("not_kept", ()), *_settings_of_earlier(result)]
+    lines += [line for each in told for line in (f"- {each}", "")]
     for title, note, cells in sections(result):
         lines += [f"## {title}", "", note, "", markdown(cells), ""]
     lines += [line for name in pictures for line in (f"![{name}]({name})", "")]
@@ -102,6 +103,17 @@ def in_words(protocol: Mapping[str, Any]) -> str:
 def _tuned_on(result: Mapping[str, Any]) -> str:
     where = result["config"].get("tune_on")
     return f" of {where} alone; the settings found are used on every data set" if where else ""
+
+
+def _settings_of_earlier(result: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each row whose settings come from the trials of an earlier result."""
+    for name, found in result["datasets"].items():
+        for row in found["rows"]:
+            differs = row["tuning"].get("differs")
+            if differs is None or row["ablation_of"] is not None:
+                continue
+            had = [f"{key} {then} in its trials, {now} in the fit" for key, (then, now) in differs.items()]
+            yield f"{name}: settings of an earlier study: {row['name']}" + f" ({'; '.join(had)})" * bool(had)
 
 
 def _ablations(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

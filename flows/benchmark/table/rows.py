@@ -13,6 +13,8 @@ from flows.benchmark.table.ranks import pack
 
 ELSEWHERE = ("protocol", "parameters", "made")
 """What of a fit's result stands once in the table or the row."""
+STUDY = ("trials", "seconds", "cpu_seconds", "valid", "best_trial", "values", "fixed", "differs")
+"""What a row tells of its study; the last two where it is an earlier result's, see `found.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,7 @@ class Row:
             "family": self.contender.family,
             "ablation_of": self.contender.parent if self.contender.is_ablation else None,
             "settings": self.contender.settings(tuned["params"]),
-            "tuning": {
-                key: tuned[key]
-                for key in ("trials", "seconds", "cpu_seconds", "valid", "best_trial", "values")
-            }
+            "tuning": {key: tuned[key] for key in STUDY if key in tuned}
             | {"on": self.tuned.folder.parent.name},
             "parameters": self.fits[0].result["parameters"],
             **_spent(self.fits),

@@ -1,0 +1,47 @@
+"""Found: the settings that the trials of an earlier result found, so that nothing is tuned again.
+
+A study costs several fits and is the larger part of a comparison. Who trusts the settings of a result file
+makes its fits again, or takes them to another data set, without one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.benchmark.config import NOT_SETTINGS, Contender
+from flows.benchmark.pieces import Piece, Pieces
+from models.families import FAMILIES
+
+
+def found_before(earlier: Mapping[str, Any], contender: Contender, on: str, pieces: Pieces) -> Piece | None:
+    """An earlier study as a piece; None where there is none, or one that left a setting of now open.
+
+    Args:
+        earlier: a result of `encore benchmark`.
+        contender: who wants settings; an ablation has those of its family.
+        on: the data set that was tuned on.
+        pieces: of that data set.
+    """
+    rows = earlier["datasets"].get(on, {}).get("rows", ())
+    row = next((each for each in rows if each["name"] == contender.parent), None)
+    names = [name for name in FAMILIES[contender.family].space if name not in contender.fixed]
+    if row is None or not names or not set(names) <= set(row["settings"]):
+        return None
+    then = row["tuning"].get("fixed", _fixed(earlier["config"]["families"][contender.parent]))
+    study = row["tuning"] | {
+        "fixed": then,
+        "differs": _differing(contender.family, then, contender.fixed),
+        "params": {name: row["settings"][name] for name in names},
+    }
+    return pieces.get(f"{contender.parent} found", study, lambda _: study)
+
+
+def _fixed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among what a config says of a family."""
+    return {key: value for key, value in given.items() if key not in NOT_SETTINGS}
+
+
+def _differing(family: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Settings that the study had fixed otherwise than the fit has: [then, now] of each."""
+    make = FAMILIES[family].config
+    before, after = (make(**given).model_dump(mode="json") for given in (then, now))
+    return {name: [value, after[name]] for name, value in before.items() if value != after[name]}
