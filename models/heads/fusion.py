@@ -6,6 +6,8 @@ A mixture, not a product: one source that knows an item is enough. Dims: B histo
 import numpy as np
 from numpy.typing import NDArray
 
+from data.interactions import Ints
+
 Probabilities = NDArray[np.float64]
 
 
@@ -30,6 +32,28 @@ def mix(parts: list[tuple[float, Probabilities]]) -> Probabilities:
     with np.errstate(divide="ignore"):
         out: Probabilities = np.log(total / np.maximum(weights, 1e-300))
     return out
+
+
+def with_returns(new: Probabilities, query: Ints, item: Ints, back: Probabilities) -> Probabilities:
+    """Log-probabilities over all items of a user who returns to an own item or takes one that is new: [B, I].
+
+    Args:
+        new: float64 [B, I], log-probabilities of the next item if it is new; those of own items are ignored.
+        query: int64 [P], row of `new` of each item that its user had.
+        item: int64 [P], that item.
+        back: float64 [P], probability of returning to it; a user's sum up to at most 1.
+
+    >>> new = np.log([[0.5, 0.25, 0.25]])
+    >>> np.exp(with_returns(new, np.array([0]), np.array([0]), np.array([0.8]))).round(3).tolist()
+    [[0.8, 0.1, 0.1]]
+    """
+    out = np.exp(new)
+    out[query, item] = 0.0
+    left = np.clip(1.0 - np.bincount(query, weights=back, minlength=len(new)), 0.0, 1.0)
+    out *= (left / np.maximum(out.sum(axis=1), 1e-300))[:, None]
+    out[query, item] = back
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(out))
 
 
 def softmax(scores: Probabilities) -> Probabilities:

@@ -4,8 +4,10 @@ An item is its id, its content, its codes and the mean of its neighbours in one 
 read and predicted with the same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al.
 2025, arXiv:2506.05781, section 3.2). A state knows the day it stands on. The answer is a mixture of the
 network with item-to-item counts, these weighted by what was popular around that day; the weights of the
-mixture are found on validation data once the network stands still. An item that nobody has bought is placed
-by its content and its codes.
+mixture are found on validation data once the network stands still. That is for items that are new to the
+user: whether one goes back to an own item, and to which, a pointer tells (`heads/pointer.py`; repeat and
+explore of RepeatNet, Ren et al. 2019, arXiv:1812.02646). An item that nobody has bought is placed by its
+content and its codes.
 Dims: B histories, I items.
 """
 
@@ -22,7 +24,7 @@ from pydantic import Field, model_validator
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.baselines.neighbours import history_weights
 from models.coordinate_search import coordinate_search
-from models.heads.fusion import Probabilities, mix, softmax
+from models.heads.fusion import Probabilities, mix, softmax, with_returns
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
@@ -33,12 +35,15 @@ from models.recommenders.encore_network import (
     committee_of,
     committee_with_codes,
 )
+from models.sequence.pairs import Pairs, paired
+from models.sequence.recurrence import Recurrence
 from models.sequence.rows import newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
 ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
+SAMPLED = 256  # users whose pairs tell the pointer how large its features are
 Mixed = Literal["count_share", "clock_power", "history_decay", "repeat_weight", "code_score"]
 MIXTURE: dict[Mixed, tuple[float, ...]] = {
     "count_share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6),
@@ -125,6 +130,10 @@ class Encore:
         """
         torch.manual_seed(seed)
         module = committee_of(config, data, _near(config, data))
+        batches = config.batches(data.events, data.n_items, with_pairs=config.pointer)
+        if len(batches):
+            rng = np.random.default_rng(seed)
+            module.standardise(batches.batch(np.sort(rng.permutation(batches.users)[:SAMPLED]), rng))
         graph, clock = _graph(config, data), _clock(config, data)
 
         def made(mixture: dict[str, float]) -> Encore:
@@ -132,7 +141,7 @@ class Encore:
 
         trained = train(
             module,
-            config.batches(data.events, data.n_items),
+            batches,
             config.training(),
             seed=seed,
             validate=None if validate is None else lambda: validate(made({})),
@@ -159,14 +168,15 @@ class Encore:
     def _scores(self, histories: Interactions) -> Probabilities:
         """Log-probability of every item: float64 [B, I]."""
         share = self.config.count_share
-        network = softmax(self._network(histories))
-        return mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
-
-    def _network(self, histories: Interactions) -> Probabilities:
-        rows = newest_rows(histories, self.config.max_length)
-        day = torch.from_numpy(_newest_day(histories))
+        rows, day = newest_rows(histories, self.config.max_length), torch.from_numpy(_newest_day(histories))
+        had = _had(histories) if self.config.pointer else None
         with torch.inference_mode():
-            return self.module.logits(rows, day, self.items, self.config.code_score).numpy()
+            logits, back = self.module.answers(rows, day, had, self.items, self.config.code_score)
+        network = softmax(logits.numpy())
+        new = mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
+        if had is None or back is None:
+            return new
+        return with_returns(new, had.query.numpy(), had.item.numpy(), back.numpy())
 
     def _evidence(self, histories: Interactions) -> Probabilities:
         """What the counts say, weighted by what was popular around each history's newest day."""
@@ -212,6 +222,8 @@ class Encore:
             for name, value in state.items()
             if name.startswith("weights.")
         }
+        if not any(".pointer." in name for name in weights):
+            config = config.model_copy(update={"pointer": False})  # older than the pointer
         module = committee_like(config, codes, weights)
         return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
 
@@ -238,6 +250,13 @@ def _clock(config: EncoreConfig, data: FitData) -> ItemClock:
     return ItemClock.count(
         data.events, data.n_items, width_days=config.clock_days, looks_ahead=config.clock_looks_ahead
     )
+
+
+def _had(histories: Interactions) -> Pairs:
+    """What each history holds, for the pointer."""
+    users, nothing = np.arange(histories.n_users), np.empty(0, dtype=np.int64)
+    had = Recurrence(histories).candidates(users, histories.offsets[1:])
+    return paired(had, nothing, nothing, 1)
 
 
 def _newest_day(histories: Interactions) -> NDArray[np.float64]:

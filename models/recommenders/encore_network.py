@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models.heads.borrowing import borrowed_from
 from models.heads.digit_heads import DigitHeads
 from models.heads.item_views import VIEWS, ItemViews, View
+from models.heads.pointer import Pointer
 from models.item_graph import ItemGraph
 from models.objectives.full_softmax import full_softmax
 from models.recommender import FitData, Floats, Mask
@@ -22,6 +23,8 @@ from models.recommenders.settings import TrainedConfig
 from models.sequence.event_inputs import EventInputs
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.moments import Moments
+from models.sequence.pairs import Pairs
+from models.sequence.recurrence import FEATURES
 from models.sequence.rows import RowBatch, Rows
 from models.sequence.trunk import Trunk
 from models.tokenizers.code_table import CodeTable
@@ -47,6 +50,10 @@ class NetworkConfig(TrainedConfig):
         default=5, ge=0, description="Items described alike that one without events borrows from."
     )
     knows_day: bool = Field(default=True, description="Whether a state knows its day.")
+    pointer: bool = Field(
+        default=True, description="Whether returns to own items are told apart from items that are new."
+    )
+    pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
     temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
 
@@ -71,20 +78,43 @@ class Network(nn.Module):
             dropout=config.dropout,
         )
         self.code_loss = config.code_loss if len(views.digits) else 0.0
+        self.pointer = None
+        if config.pointer:
+            self.pointer = Pointer(len(FEATURES), len(views.known), d, config.pointer_width)
         self.heads = DigitHeads(len(views.digits), d, config.temperature)
         closed = torch.zeros(len(views.known)).masked_fill(~views.known, -torch.inf)
         self.register_buffer("closed", closed, persistent=False)
 
     def loss(self, batch: RowBatch) -> Tensor:
-        """Cross-entropy over the items that have a training event, and over the digits of the targets."""
+        """Cross-entropy over returns to own items or to none, and over known items and digits of the rest."""
         items, query, target = self.views(), batch.target_query, batch.target_item
         hidden = self.inputs(batch.rows, items)
         hidden = self._dated(self.trunk(hidden), batch.rows).flatten(0, 1)[batch.cell]
-        loss = full_softmax(hidden, items, self.closed, query, target)
-        if self.code_loss:
-            codes = self.views.item_codes[target]
-            loss = loss + self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
+        loss = hidden.new_zeros(())
+        if batch.pairs is not None:
+            back, sentinel = self.returns(hidden, items, batch.pairs)
+            own = batch.pairs.target
+            loss = loss - torch.where(own >= 0, back[own.clamp(min=0)], sentinel[query]).mean()
+            query, target = query[own < 0], target[own < 0]  # the rest is for items that are new to the user
+        if len(target):
+            loss = loss + full_softmax(hidden, items, self.closed, query, target)
+            loss = loss + self._spelled(hidden, query, target)
         return loss
+
+    def _spelled(self, hidden: Tensor, query: Tensor, target: Tensor) -> Tensor:
+        """Weighted cross-entropy over the digits of the targets."""
+        if not self.code_loss:
+            return hidden.new_zeros(())
+        codes = self.views.item_codes[target]
+        return self.code_loss * self.heads.loss(hidden, self.views.tables, query, codes)
+
+    def returns(self, hidden: Tensor, items: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """Log-probability of going back to each pair's item [P], and of none of them [Q]; see `Pointer`."""
+        pointer = cast(Pointer, self.pointer)
+        of_pairs = pointer.of_item(items)[pairs.item]
+        features = pairs.features.to(hidden.dtype)
+        out: tuple[Tensor, Tensor] = pointer(hidden, pairs.query, pairs.item, features, of_pairs)
+        return out
 
     def newest_state(self, rows: Rows, items: Tensor, day: Tensor) -> Tensor:
         """State after the last event of each row, which was on `day` (float [B]): [B, D]."""
@@ -168,20 +198,34 @@ class Committee(nn.Module):
         """Sum over the members."""
         return torch.stack([network.loss(batch) for network in self.networks]).sum()
 
-    def logits(self, rows: Rows, day: Tensor, items: list[Tensor], code_score: float) -> Tensor:
-        """Mean of the members' logits of all items after the last event of each row: [B, I].
+    def answers(
+        self, rows: Rows, day: Tensor, pairs: Pairs | None, items: list[Tensor], code_score: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Means of the members: logits of all items after the last event of each row, and returns.
 
         Args:
             rows: histories.
             day: float [B], of each row's last event.
+            pairs: what each history holds; None without a pointer.
             items: vectors of all items of each member, [I, D].
             code_score: weight of the digits' mean log-probability.
+
+        Returns:
+            Logits [B, I], and the probability of going back to each pair's item [P].
         """
-        total = sum(
-            network.scores(network.newest_state(rows, vectors, day), vectors, code_score)
-            for network, vectors in zip(self.networks, items, strict=True)
-        )
-        return cast(Tensor, total) / len(items)
+        logits, returns = [], []
+        for network, vectors in zip(self.networks, items, strict=True):
+            state = network.newest_state(rows, vectors, day)
+            logits.append(network.scores(state, vectors, code_score))
+            if pairs is not None:
+                returns.append(network.returns(state, vectors, pairs)[0].exp())
+        return torch.stack(logits).mean(0), torch.stack(returns).mean(0) if returns else None
+
+    def standardise(self, batch: RowBatch) -> None:
+        """Let the pointers know mean and spread of their features."""
+        for network in self.networks:
+            if network.pointer is not None and batch.pairs is not None:
+                network.pointer.standardise(batch.pairs.features.numpy())
 
 
 def committee_of(config: NetworkConfig, data: FitData, near: ItemGraph) -> Committee:
@@ -220,4 +264,6 @@ def committee_with_codes(
     for name in weights:
         if name.endswith("views.id"):
             weights[name] = nn.functional.pad(weights[name], (0, 0, 0, n_new))
+        if name.endswith("pointer.item_bias"):
+            weights[name] = nn.functional.pad(weights[name], (0, n_new))
     return committee_like(config, codes, weights)

@@ -34,12 +34,13 @@ class TrainedConfig(Config):
             patience=self.patience,
         )
 
-    def batches(self, events: Interactions, n_items: int) -> RowBatches:
-        """Training events over I = `n_items` items as rows."""
+    def batches(self, events: Interactions, n_items: int, *, with_pairs: bool = False) -> RowBatches:
+        """Training events over I = `n_items` items as rows; arguments as in `RowBatches`."""
         return RowBatches(
             events,
             n_items,
             max_length=self.max_length,
             batch_rows=self.batch_rows,
             queries_per_row=self.queries_per_row,
+            with_pairs=with_pairs,
         )

@@ -13,6 +13,7 @@ from torch import Tensor
 from data.interactions import Interactions, Ints
 from models.data_parallel import Share
 from models.sequence.baskets import BasketBatch, basket_batch, basket_starts, draw_baskets, items_of
+from models.sequence.pairs import paired
 from models.sequence.recurrence import Candidates, Recurrence
 
 
@@ -138,18 +139,14 @@ def assemble(
     baskets: BasketBatch, cell: Ints, pairs: Candidates, query: Ints, item: Ints, n_items: int
 ) -> Batch:
     """To tensors, finding each target among the pairs."""
-    keys = pairs.query * n_items + pairs.item
-    order = np.argsort(keys)
-    place = np.searchsorted(keys, query * n_items + item, sorter=order)
-    found = order[np.minimum(place, len(keys) - 1)] if len(keys) else np.zeros(len(query), dtype=np.int64)
-    match = keys[found] == query * n_items + item if len(keys) else np.zeros(len(query), dtype=bool)
+    had = paired(pairs, query, item, n_items)
     return Batch(
         baskets,
         torch.from_numpy(cell),
-        torch.from_numpy(pairs.query),
-        torch.from_numpy(pairs.item),
-        torch.from_numpy(pairs.features),
+        had.query,
+        had.item,
+        had.features,
         torch.from_numpy(query),
         torch.from_numpy(item),
-        torch.from_numpy(np.where(match, found, -1)),
+        had.target,
     )

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from data.interactions import SECONDS_PER_DAY, Interactions, Ints
 from models.sequence.baskets import basket_starts, draw_baskets, items_of
+from models.sequence.pairs import Pairs, paired
+from models.sequence.recurrence import Recurrence
 
 BATCHES_OF_ALIKE = 16  # rows are sorted by length within so many batches, so little of a batch is padding
 
@@ -47,12 +49,14 @@ class RowBatch:
         cell: int64 [Q], row * (T + 1) + number of events seen; the state there predicts.
         target_query: int64 [M], in [0, Q), ascending.
         target_item: int64 [M].
+        pairs: what each query's user had before, for a recipe with a pointer.
     """
 
     rows: Rows
     cell: Tensor
     target_query: Tensor
     target_item: Tensor
+    pairs: Pairs | None = None
 
 
 class RowBatches:
@@ -66,6 +70,7 @@ class RowBatches:
         max_length: int,
         batch_rows: int,
         queries_per_row: int | None = None,
+        with_pairs: bool = False,
     ) -> None:
         """Prepare the windows.
 
@@ -75,10 +80,12 @@ class RowBatches:
             max_length: T at most; a longer history gives a random window, ended by a basket to predict.
             batch_rows: B.
             queries_per_row: baskets drawn of each window, None for all.
+            with_pairs: whether batches have `pairs`, over the whole history and not the window alone.
         """
         self.events, self.n_items = events, n_items
         self.max_length, self.batch_rows = max_length, batch_rows
         self.queries_per_row = max_length if queries_per_row is None else queries_per_row
+        self.recurrence = Recurrence(events) if with_pairs else None
         self.starts, self.first_basket = basket_starts(events)
         self.users = np.flatnonzero(np.diff(self.first_basket) >= 2)
 
@@ -109,7 +116,12 @@ class RowBatches:
         row, basket = draw_baskets(before, last, self.queries_per_row, rng)
         cell = row * (rows.item.shape[1] + 1) + self.starts[basket] - begin[row]
         query, target = items_of(self.events, self.starts, basket, self.n_items)
-        return RowBatch(rows, *map(torch.from_numpy, (cell, query, target)))
+        pairs = None
+        if self.recurrence is not None:
+            had = self.recurrence.candidates(users[row], self.starts[basket])
+            pairs = paired(had, query, target, self.n_items)
+        asked = [torch.from_numpy(each) for each in (cell, query, target)]
+        return RowBatch(rows, asked[0], asked[1], asked[2], pairs)
 
 
 def newest_rows(histories: Interactions, max_length: int) -> Rows:

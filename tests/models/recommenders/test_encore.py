@@ -117,6 +117,47 @@ def test_the_same_history_on_another_day_may_get_another_answer(data):
     assert np.array_equal(first.scores, second.scores)
 
 
+def test_where_nobody_returns_own_items_are_not_expected(data):
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    answers = fit(data).recommend(asked, k=N_ITEMS)
+    chance = np.exp(answers.scores[0].astype(np.float64))
+    assert chance.sum() == pytest.approx(1.0, abs=1e-5)
+    assert answers.items[0, 0] not in (7, 8, 9)
+    assert chance[np.isin(answers.items[0], [7, 8, 9])].sum() < 0.05
+
+
+def test_a_pointer_learns_who_returns_to_what():
+    """Everyone buys a staple every other day, and between a new item of the circle each time."""
+    staples, others = range(20, 24), range(20)
+    rng = np.random.default_rng(0)
+    mine = rng.integers(0, 4, 150)
+    start = rng.integers(0, 20, 150)
+    histories = [
+        [staples[kind] if day % 2 else others[(first + day // 2) % 20] for day in range(12)]
+        for kind, first in zip(mine, start, strict=True)
+    ]
+    events = Interactions.from_histories(histories, [[day * SECONDS_PER_DAY for day in range(12)]] * 150)
+    codes = CodeTable(np.stack([np.arange(24) % 4, np.arange(24) // 4], axis=1), (4, 6))
+    learned = FitData(events, 24, np.eye(24, dtype=np.float32), codes)
+    days = [day * SECONDS_PER_DAY for day in range(3)]
+    asked = Interactions.from_histories([[5, 22, 6], [5, 22, 6, 22]], [days, [*days, 3 * SECONDS_PER_DAY]])
+    model = fit(learned)
+    staple_due, new_due = model.recommend(asked, k=1).items[:, 0].tolist()
+    assert (staple_due, new_due) == (22, 7)
+    back = np.exp(model.recommend(asked, k=24).scores)[np.nonzero(model.recommend(asked, k=24).items == 22)]
+    assert back[0] > 0.8
+    assert back[1] < 0.2
+
+
+def test_a_bundle_older_than_the_pointer_answers_as_it_did(data):
+    model = fit(data, epochs=1, pointer=False)
+    told = model.config.model_dump()
+    told.pop("pointer")
+    again = Encore.from_state(EncoreConfig(**told), model.state())
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    assert np.array_equal(model.recommend(asked, k=9).scores, again.recommend(asked, k=9).scores)
+
+
 def test_a_committee_averages_networks_that_differ(data):
     model = fit(data, epochs=1, members=2, count_share=0.0, code_score=0.0)
     first, second = model.module.networks
