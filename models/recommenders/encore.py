@@ -43,6 +43,7 @@ from models.training import Trained, train
 
 ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
+NEVER = 1e-30  # chance of going back to an item where nobody ever did; it comes last and can be listed
 SAMPLED = 256  # users whose pairs tell the pointer how large its features are
 Mixed = Literal["count_share", "clock_power", "history_decay", "repeat_weight", "code_score"]
 MIXTURE: dict[Mixed, tuple[float, ...]] = {
@@ -130,8 +131,8 @@ class Encore:
         """
         torch.manual_seed(seed)
         module = committee_of(config, data, _near(config, data))
-        batches = config.batches(data.events, data.n_items, with_pairs=config.pointer)
-        if len(batches):
+        batches = config.batches(data.events, data.n_items, with_pairs=bool(module.pointing))
+        if module.pointing:
             rng = np.random.default_rng(seed)
             module.standardise(batches.batch(np.sort(rng.permutation(batches.users)[:SAMPLED]), rng))
         graph, clock = _graph(config, data), _clock(config, data)
@@ -174,9 +175,10 @@ class Encore:
             logits, back = self.module.answers(rows, day, had, self.items, self.config.code_score)
         network = softmax(logits.numpy())
         new = mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
-        if had is None or back is None:
+        if had is None:
             return new
-        return with_returns(new, had.query.numpy(), had.item.numpy(), back.numpy())
+        chance = np.full(len(had.item), NEVER) if back is None else back.numpy()
+        return with_returns(new, had.query.numpy(), had.item.numpy(), chance)
 
     def _evidence(self, histories: Interactions) -> Probabilities:
         """What the counts say, weighted by what was popular around each history's newest day."""
@@ -222,8 +224,9 @@ class Encore:
             for name, value in state.items()
             if name.startswith("weights.")
         }
-        if not any(".pointer." in name for name in weights):
-            config = config.model_copy(update={"pointer": False})  # older than the pointer
+        if "pointing" not in weights:  # older than the pointer
+            config = config.model_copy(update={"pointer": False})
+            weights["pointing"] = torch.tensor(False)
         module = committee_like(config, codes, weights)
         return cls(config, codes, module, ItemGraph.from_arrays(state), ItemClock.from_arrays(state))
 

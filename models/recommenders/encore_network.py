@@ -24,7 +24,7 @@ from models.sequence.event_inputs import EventInputs
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.moments import Moments
 from models.sequence.pairs import Pairs
-from models.sequence.recurrence import FEATURES
+from models.sequence.recurrence import FEATURES, anybody_returns
 from models.sequence.rows import RowBatch, Rows
 from models.sequence.trunk import Trunk
 from models.tokenizers.code_table import CodeTable
@@ -51,7 +51,9 @@ class NetworkConfig(TrainedConfig):
     )
     knows_day: bool = Field(default=True, description="Whether a state knows its day.")
     pointer: bool = Field(
-        default=True, description="Whether returns to own items are told apart from items that are new."
+        default=True,
+        description="Whether returns to own items are told apart from items that are new; where nobody ever "
+        "returned, own items come last and nothing is learned for it.",
     )
     pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
@@ -63,7 +65,9 @@ class Network(nn.Module):
 
     closed: Tensor
 
-    def __init__(self, config: NetworkConfig, views: ItemViews, inner: Moments, outer: Moments) -> None:
+    def __init__(
+        self, config: NetworkConfig, views: ItemViews, inner: Moments, outer: Moments, *, pointing: bool
+    ) -> None:
         super().__init__()
         d = config.d_model
         self.views = views
@@ -79,7 +83,7 @@ class Network(nn.Module):
         )
         self.code_loss = config.code_loss if len(views.digits) else 0.0
         self.pointer = None
-        if config.pointer:
+        if pointing:
             self.pointer = Pointer(len(FEATURES), len(views.known), d, config.pointer_width)
         self.heads = DigitHeads(len(views.digits), d, config.temperature)
         closed = torch.zeros(len(views.known)).masked_fill(~views.known, -torch.inf)
@@ -141,6 +145,7 @@ class Committee(nn.Module):
 
     content: Tensor
     known: Tensor
+    pointing: Tensor
 
     def __init__(
         self,
@@ -150,6 +155,8 @@ class Committee(nn.Module):
         known: Mask,
         near: ItemGraph,
         days: tuple[float, int],
+        *,
+        pointing: bool,
     ) -> None:
         """Prepare the members.
 
@@ -160,6 +167,7 @@ class Committee(nn.Module):
             known: bool [I], whether the item has a training event.
             near: neighbours of each item.
             days: first day and number of knots of the time line, see `Moments`.
+            pointing: whether the members have a pointer.
         """
         super().__init__()
         self.register_buffer("content", torch.from_numpy(content.copy()))
@@ -170,6 +178,7 @@ class Committee(nn.Module):
         if config.borrowed_neighbours and "content" in config.views:
             borrowed = borrowed_from(content, known, config.borrowed_neighbours)
         self.register_buffer("days", torch.tensor(days, dtype=torch.float64))
+        self.register_buffer("pointing", torch.tensor(pointing))
         self.members = nn.ModuleList(
             Network(
                 config,
@@ -185,6 +194,7 @@ class Committee(nn.Module):
                 ),
                 Moments(*days, config.d_model),
                 Moments(*days, config.d_model),
+                pointing=pointing,
             )
             for _ in range(config.members)
         )
@@ -206,18 +216,18 @@ class Committee(nn.Module):
         Args:
             rows: histories.
             day: float [B], of each row's last event.
-            pairs: what each history holds; None without a pointer.
+            pairs: what each history holds; without a pointer it is not read.
             items: vectors of all items of each member, [I, D].
             code_score: weight of the digits' mean log-probability.
 
         Returns:
-            Logits [B, I], and the probability of going back to each pair's item [P].
+            Logits [B, I], and the probability of going back to each pair's item [P]; None without a pointer.
         """
         logits, returns = [], []
         for network, vectors in zip(self.networks, items, strict=True):
             state = network.newest_state(rows, vectors, day)
             logits.append(network.scores(state, vectors, code_score))
-            if pairs is not None:
+            if pairs is not None and self.pointing:
                 returns.append(network.returns(state, vectors, pairs)[0].exp())
         return torch.stack(logits).mean(0), torch.stack(returns).mean(0) if returns else None
 
@@ -231,7 +241,9 @@ class Committee(nn.Module):
 def committee_of(config: NetworkConfig, data: FitData, near: ItemGraph) -> Committee:
     """A fresh committee for a catalogue and its training events."""
     known = np.bincount(data.events.item, minlength=data.n_items) > 0
-    return Committee(config, data.codes, data.vectors, known, near, Moments.span(data.events))
+    pointing = config.pointer and anybody_returns(data.events)
+    span = Moments.span(data.events)
+    return Committee(config, data.codes, data.vectors, known, near, span, pointing=pointing)
 
 
 def committee_like(config: NetworkConfig, codes: CodeTable, weights: dict[str, Tensor]) -> Committee:
@@ -239,7 +251,8 @@ def committee_like(config: NetworkConfig, codes: CodeTable, weights: dict[str, T
     first_day, n_knots = weights["days"].tolist()
     arrays = {name: value.numpy() for name, value in weights.items()}
     near = ItemGraph.from_arrays(arrays)
-    made = Committee(config, codes, arrays["content"], arrays["known"], near, (first_day, int(n_knots)))
+    pointing, span = bool(weights["pointing"]), (first_day, int(n_knots))
+    made = Committee(config, codes, arrays["content"], arrays["known"], near, span, pointing=pointing)
     made.load_state_dict(weights)
     return made
 

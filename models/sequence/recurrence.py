@@ -46,6 +46,20 @@ class Candidates:
     features: Floats
 
 
+def anybody_returns(events: Interactions) -> bool:
+    """Whether any user has an item in two baskets.
+
+    >>> anybody_returns(Interactions.from_histories([[1, 2, 1]], baskets=[[0, 0, 0]]))
+    False
+    >>> anybody_returns(Interactions.from_histories([[1, 2, 1]]))
+    True
+    """
+    order = np.lexsort((events.basket, events.item, events.user))
+    user, item, basket = events.user[order], events.item[order], events.basket[order]
+    same = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    return bool((same & (basket[1:] != basket[:-1])).any())
+
+
 class Recurrence:
     """Answers, for any prefix of any history: which items, how often, how recently, how regularly."""
 
