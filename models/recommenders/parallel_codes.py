@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.decoding.slots import top_slots
+from models.objectives.full_softmax import full_softmax
 from models.recommender import Floats, Mask, Recommendations
 from models.recommenders.code_recommender import CodeRecommender
 from models.recommenders.settings import TrainedConfig
@@ -57,9 +58,12 @@ class ParallelCodesModule(nn.Module):
     def loss(self, batch: RowBatch) -> Tensor:
         """Mean cross-entropy of the digits of the targets."""
         hidden = self.trunk(self._inputs(batch.rows.item)).flatten(0, 1)[batch.cell]
-        code = self.tokens.code[batch.target_item]
-        digit = torch.arange(code.shape[1])
-        return -self.log_probs(hidden)[batch.target_query[:, None], digit, code].mean()
+        states, code = self._states(hidden), self.tokens.code[batch.target_item]
+        each = [
+            full_softmax(state, table, state.new_zeros(len(table)), batch.target_query, code[:, digit])
+            for digit, (state, table) in enumerate(zip(states, self._tables(), strict=True))
+        ]
+        return torch.stack(each).mean()
 
     def newest_state(self, rows: Rows) -> Tensor:
         """State after the last item of each row: [B, D]."""
@@ -68,12 +72,19 @@ class ParallelCodesModule(nn.Module):
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Of each code of each digit: [Q, D] -> [Q, m, K], K the largest size; -inf past a digit's own."""
-        states = hidden + functional.silu(torch.einsum("qd,med->mqe", hidden, self.heads))
-        tables = functional.normalize(self.tokens.table.weight, dim=-1).split(self.sizes)
-        padded = nn.utils.rnn.pad_sequence(list(tables), batch_first=True)
-        logits = functional.normalize(states, dim=-1) @ padded.transpose(1, 2) / self.temperature
+        padded = nn.utils.rnn.pad_sequence(self._tables(), batch_first=True)
+        logits = self._states(hidden) @ padded.transpose(1, 2)
         missing = torch.arange(padded.shape[1]) >= torch.tensor(self.sizes)[:, None]
         return logits.masked_fill(missing[:, None], float("-inf")).log_softmax(dim=-1).transpose(0, 1)
+
+    def _states(self, hidden: Tensor) -> Tensor:
+        """Unit vectors over the temperature, one for each digit: [Q, D] -> [m, Q, D]."""
+        states = hidden + functional.silu(hidden @ self.heads.transpose(1, 2))
+        return functional.normalize(states, dim=-1) / self.temperature
+
+    def _tables(self) -> list[Tensor]:
+        """Unit vectors of the codes: m of [K, D]."""
+        return list(functional.normalize(self.tokens.table.weight, dim=-1).split(self.sizes))
 
     def _inputs(self, item: Tensor) -> Tensor:
         """int64 [B, T] -> [B, T + 1, D]."""

@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["default.toml", "smoke.toml"])
+@pytest.mark.parametrize("name", ["default.toml", "encore.toml", "smoke.toml"])
 def test_the_shipped_configs_are_complete_runs(name):
     assert load(CONFIGS / name).families
 
