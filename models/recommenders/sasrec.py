@@ -91,7 +91,7 @@ class ShortHistoryConfig(SASRecConfig):
     """SASRec for many users with few events each, as in the Amazon reviews that papers compare on."""
 
     n_heads: int = Field(default=1, ge=1)
-    dropout: float = Field(default=0.5, ge=0, lt=1, description="arXiv:1808.09781, section IV-D.")
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     max_length: int = Field(default=50, ge=2, description="T, newest events the model sees.")
     queries_per_row: int | None = Field(
         default=None, ge=1, description="Baskets predicted per row and epoch, None for all."
