@@ -24,9 +24,9 @@ from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 CONFIGS = Path("configs/benchmarks")
 ABLATION = "/"
+"""Stands between a contender's name and that of its ablation."""
 NOT_SETTINGS = ("family", "items")
 """Keys of a family that say which family and which vectors and codes it has."""
-"""Stands between a contender's name and that of its ablation."""
 
 
 class Published(Config):

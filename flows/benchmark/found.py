@@ -4,6 +4,7 @@ A study costs several fits and is the larger part of a comparison. Who trusts th
 makes its fits again, or takes them to another data set, without one.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,13 @@ from flows.benchmark.config import NOT_SETTINGS, Contender
 from flows.benchmark.pieces import Piece, Pieces
 from models.families import FAMILIES
 
+logger = logging.getLogger(__name__)
+
 
 def found_before(earlier: Mapping[str, Any], contender: Contender, on: str, pieces: Pieces) -> Piece | None:
-    """An earlier study as a piece; None where there is none, or one that left a setting of now open.
+    """An earlier study as a piece; None, with a warning, where it is missing or lacks a setting of now.
+
+    A contender with nothing to tune has no study, and that is no news.
 
     Args:
         earlier: a result of `encore benchmark`.
@@ -24,7 +29,12 @@ def found_before(earlier: Mapping[str, Any], contender: Contender, on: str, piec
     rows = earlier["datasets"].get(on, {}).get("rows", ())
     row = next((each for each in rows if each["name"] == contender.parent), None)
     names = [name for name in FAMILIES[contender.family].space if name not in contender.fixed]
-    if row is None or not names or not set(names) <= set(row["settings"]):
+    if not names:
+        return None
+    if row is None or not set(names) <= set(row["settings"]):
+        if not pieces.only_found:
+            told = "The result file holds no settings of %s for %s: it is tuned."
+            logger.warning(told, contender.name, on)
         return None
     then = row["tuning"].get("fixed", _fixed(earlier["config"]["families"][contender.parent]))
     study = row["tuning"] | {

@@ -3,10 +3,11 @@
 import logging
 
 from rich.console import Console
+from rich.markup import escape
 
 
 class Narrator(logging.Handler):
-    """Shows each step when it is done, with its seconds; records of others are left to other handlers."""
+    """Shows each step when it is done, with its seconds, and warnings; the rest is left to other handlers."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
@@ -20,6 +21,8 @@ class Narrator(logging.Handler):
             self._show(words, f"{seconds.split()[0]} s")
         elif event == "event=step_found":
             self._show(rest.partition(" path=")[0], "unchanged, not run again")
+        elif record.levelno >= logging.WARNING:
+            self._console.print(f"[yellow]{escape(record.getMessage())}[/]", highlight=False, soft_wrap=True)
 
     def _show(self, words: str, state: str) -> None:
         self._console.print(f"[green]✓[/] {words:<28} [dim]{state}[/]", highlight=False)
@@ -32,7 +35,7 @@ class _TroubleOnly(logging.Filter):
 
 def narrate() -> None:
     """Show steps, and keep the libraries' chatter away; warnings still come through."""
-    for name in ("flows.steps", "flows.benchmark.pieces"):
+    for name in ("flows.steps", "flows.benchmark.pieces", "flows.benchmark.found"):
         steps = logging.getLogger(name)
         steps.setLevel(logging.INFO)
         steps.addHandler(Narrator(Console(stderr=True)))

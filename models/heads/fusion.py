@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from data.interactions import Ints
 
 Probabilities = NDArray[np.float64]
+LEAST = 1e-30
 
 
 def mix(parts: list[tuple[float, Probabilities]]) -> Probabilities:
@@ -41,7 +42,8 @@ def with_returns(new: Probabilities, query: Ints, item: Ints, back: Probabilitie
         new: float64 [B, I], log-probabilities of the next item if it is new; those of own items are ignored.
         query: int64 [P], row of `new` of each item that its user had.
         item: int64 [P], that item.
-        back: float64 [P], probability of returning to it; a user's sum up to at most 1.
+        back: float64 [P], probability of returning to it; a user's sum up to at most 1. However sure they
+            are, new items keep `LEAST` together, so that a list can be filled.
 
     >>> new = np.log([[0.5, 0.25, 0.25]])
     >>> np.exp(with_returns(new, np.array([0]), np.array([0]), np.array([0.8]))).round(3).tolist()
@@ -49,7 +51,7 @@ def with_returns(new: Probabilities, query: Ints, item: Ints, back: Probabilitie
     """
     out = np.exp(new)
     out[query, item] = 0.0
-    left = np.clip(1.0 - np.bincount(query, weights=back, minlength=len(new)), 0.0, 1.0)
+    left = np.clip(1.0 - np.bincount(query, weights=back, minlength=len(new)), LEAST, 1.0)
     out *= (left / np.maximum(out.sum(axis=1), 1e-300))[:, None]
     out[query, item] = back
     with np.errstate(divide="ignore"):

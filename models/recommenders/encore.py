@@ -170,15 +170,16 @@ class Encore:
         """Log-probability of every item: float64 [B, I]."""
         share = self.config.count_share
         rows, day = newest_rows(histories, self.config.max_length), torch.from_numpy(_newest_day(histories))
-        had = _had(histories) if self.config.pointer else None
+        had = _had(histories) if self.module.pointing else None
         with torch.inference_mode():
             logits, back = self.module.answers(rows, day, had, self.items, self.config.code_score)
         network = softmax(logits.numpy())
         new = mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
-        if had is None:
+        if had is not None and back is not None:
+            return with_returns(new, had.query.numpy(), had.item.numpy(), back.numpy())
+        if not self.config.pointer:
             return new
-        chance = np.full(len(had.item), NEVER) if back is None else back.numpy()
-        return with_returns(new, had.query.numpy(), had.item.numpy(), chance)
+        return with_returns(new, histories.user, histories.item, np.full(len(histories), NEVER))
 
     def _evidence(self, histories: Interactions) -> Probabilities:
         """What the counts say, weighted by what was popular around each history's newest day."""

@@ -216,18 +216,18 @@ class Committee(nn.Module):
         Args:
             rows: histories.
             day: float [B], of each row's last event.
-            pairs: what each history holds; without a pointer it is not read.
+            pairs: what each history holds; None without a pointer.
             items: vectors of all items of each member, [I, D].
             code_score: weight of the digits' mean log-probability.
 
         Returns:
-            Logits [B, I], and the probability of going back to each pair's item [P]; None without a pointer.
+            Logits [B, I], and the probability of going back to each pair's item [P]; None without pairs.
         """
         logits, returns = [], []
         for network, vectors in zip(self.networks, items, strict=True):
             state = network.newest_state(rows, vectors, day)
             logits.append(network.scores(state, vectors, code_score))
-            if pairs is not None and self.pointing:
+            if pairs is not None:
                 returns.append(network.returns(state, vectors, pairs)[0].exp())
         return torch.stack(logits).mean(0), torch.stack(returns).mean(0) if returns else None
 

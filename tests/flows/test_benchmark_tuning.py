@@ -103,7 +103,7 @@ def test_what_was_fixed_otherwise_in_the_trials_is_told(data, tmp_path):
         assert "sasrec (epochs 3 in its trials, 2 in the fit)" in document(result)
 
 
-def test_who_has_no_row_or_lacks_a_setting_is_tuned(data, tmp_path):
+def test_who_has_no_row_or_lacks_a_setting_is_tuned_and_it_is_told(data, tmp_path, caplog):
     config = config_of(TWO, tmp_path)
     asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False, found=True)
     before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None, None)
@@ -112,8 +112,10 @@ def test_who_has_no_row_or_lacks_a_setting_is_tuned(data, tmp_path):
     lacking["datasets"]["ring"]["rows"][0]["settings"].pop("learning_rate")
     for earlier in ({"datasets": {}}, lacking):
         home = Home(tmp_path / f"home-{len(earlier['datasets'])}")
+        caplog.clear()
         benchmark(config, asked, home, lambda _: None, earlier)
         assert list(home.root.glob("work/benchmark/circle/ring/sasrec-tune-*"))
+        assert "no settings of sasrec for ring: it is tuned" in caplog.text
 
 
 def test_tuning_on_a_data_set_that_is_not_there_is_told(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.heads.fusion import mix, softmax
+from models.heads.fusion import mix, softmax, with_returns
 
 
 @given(st.floats(0.01, 0.99), st.integers(1, 6), st.integers(0, 99))
@@ -28,3 +28,20 @@ def test_what_nobody_thinks_possible_is_never_listed():
 
 def test_softmax_of_huge_scores():
     assert softmax(np.array([[1e4, 1e4 - np.log(3)]])) == pytest.approx(np.array([[0.75, 0.25]]))
+
+
+@given(st.integers(2, 6), st.floats(0, 1), st.integers(0, 99))
+def test_returns_and_new_items_are_one_distribution(n_items, back, seed):
+    new = np.log(softmax(np.random.default_rng(seed).normal(size=(2, n_items))))
+    row, item = np.array([1]), np.array([0])
+    answered = with_returns(new, row, item, np.array([back]))
+    assert np.exp(answered).sum(axis=1) == pytest.approx(1)
+    assert answered[0] == pytest.approx(new[0])  # who had nothing returns to nothing
+    assert np.exp(answered[1, 0]) == pytest.approx(back)
+    assert np.array_equal(np.argsort(answered[1, 1:]), np.argsort(new[1, 1:]))
+
+
+def test_a_list_can_be_filled_however_sure_a_return_is():
+    answered = with_returns(np.log([[0.5, 0.3, 0.2]]), np.array([0]), np.array([1]), np.array([1.0]))
+    assert np.isfinite(answered.astype(np.float32)).all()
+    assert np.argsort(-answered[0]).tolist() == [1, 0, 2]
