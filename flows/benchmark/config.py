@@ -5,7 +5,7 @@ A data set that the code has never seen needs a `[datasets.NAME]` table with pat
 
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,8 +25,8 @@ from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 CONFIGS = Path("configs/benchmarks")
 ABLATION = "/"
 """Stands between a contender's name and that of its ablation."""
-NOT_SETTINGS = ("family", "items")
-"""Keys of a family that say which family and which vectors and codes it has."""
+NOT_SETTINGS = ("family", "items", "first")
+"""Keys of a family that say which family, which vectors and codes, and where its tuning begins."""
 
 
 class Published(Config):
@@ -79,7 +79,8 @@ class BenchmarkConfig(Config):
     families: dict[str, dict[str, Any]] = Field(
         min_length=1,
         description="What competes and what differs from its defaults; a fixed setting is not tuned. The key "
-        "`family` names the family where the row is called otherwise, the key `items` one of [items].",
+        "`family` names the family where the row is called otherwise, the key `items` one of [items], and "
+        "`first` holds settings of the first trial, which later trials change.",
     )
     ablations: dict[str, dict[str, dict[str, Any]]] = Field(
         default={}, description="By family and name: what differs from the family's best settings."
@@ -135,6 +136,7 @@ class Contender:
         fixed: settings that are not tuned.
         changed: what an ablation changes in the best settings; empty for a family itself.
         items: name of its item vectors and codes; empty for the benchmark's.
+        first: settings of the first trial that differ from the family's defaults; later trials change them.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Contender:
     fixed: dict[str, Any]
     changed: dict[str, Any]
     items: str = ""
+    first: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parent(self) -> str:
@@ -232,9 +235,12 @@ def _of(name: str, config: BenchmarkConfig, asked: bool) -> list[Contender]:
     items = str(given.get("items", ""))
     if items and items not in config.items:
         raise ConfigError(f"{name}: items must name one of [items], {list(config.items)}, but got {items!r}")
-    rows = [Contender(name, family, fixed, {}, items)]
+    first = dict(given.get("first", {}))
+    tuned = [setting for setting in FAMILIES[family].space if setting not in fixed]
+    chosen(list(first), tuned, f"{name}: a setting in `first`")
+    rows = [Contender(name, family, fixed, {}, items, first)]
     for label, changed in config.ablations.get(name, {}).items():
-        rows.append(Contender(f"{name}{ABLATION}{label}", family, fixed, changed, items))
+        rows.append(Contender(f"{name}{ABLATION}{label}", family, fixed, changed, items, first))
     for row in rows:
         _refuse_unknown_settings(row)
     return rows
@@ -246,7 +252,7 @@ def _family(name: str, settings: dict[str, Any]) -> str:
 
 def _refuse_unknown_settings(row: Contender) -> None:
     try:
-        FAMILIES[row.family].config(**row.settings({}))
+        FAMILIES[row.family].config(**row.settings(row.first))
     except ValidationError as error:
         raise ConfigError("\n".join(f"{row.name}: {line}" for line in mistakes(error))) from error
 

@@ -44,11 +44,12 @@ def tune(problem: Problem, contender: Contender, pieces: Pieces, record: Record,
     space = {name: what for name, what in kind.space.items() if name not in contender.fixed}
     content: list[Any] = [problem.digest, code_of(contender), contender.family, contender.fixed, repr(space)]
     content += [config.tuning, config.metric, config.seed, config.threads]
+    content += [contender.first] if contender.first else []
 
     def make(draft: Path) -> dict[str, Any]:
         if not space:
             return dict(UNTUNED)
-        defaults = kind.config(**contender.fixed)
+        defaults = kind.config(**contender.settings(contender.first))
         tuned = tuning.tune(
             draft.name.removesuffix(".draft"),
             space,

@@ -4,14 +4,18 @@ import shutil
 from copy import deepcopy
 from dataclasses import replace
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from flows.benchmark.asked import Asked
-from flows.benchmark.config import load
+from flows.benchmark.config import contenders, load
 from flows.benchmark.run import benchmark
 from flows.benchmark.table.render import document
 from flows.config import ConfigError
 from flows.environment import Home
+from models.recommenders.sasrec import SASRecConfig
 from tests.flows.circle import CONFIG, timeless, write_ring
 
 TWO = CONFIG.replace('recipe = "transitions"', 'recipe = "transitions"\ntune_on = "ring"') + (
@@ -121,3 +125,26 @@ def test_who_has_no_row_or_lacks_a_setting_is_tuned_and_it_is_told(data, tmp_pat
 def test_tuning_on_a_data_set_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"tune_on must name one of \['ring'\], but got 'nowhere'"):
         config_of(CONFIG.replace("threads = 1", 'threads = 1\ntune_on = "nowhere"'), tmp_path)
+
+
+def test_a_study_begins_where_the_config_says(data, tmp_path):
+    text = CONFIG.replace("max_length = 10", "max_length = 10\nfirst = { dropout = 0.3, weight_decay = 0.1 }")
+    config, home = config_of(text, tmp_path), Home(tmp_path / "home")
+    asked = Asked(data, ("sasrec",), seeds=1, refit=False, ablations=False)
+    benchmark(config, asked, home, lambda _: None)
+
+    (journal,) = home.root.glob("work/benchmark/circle/ring/sasrec-tune-*/study.journal")
+    (study,) = JournalStorage(JournalFileBackend(str(journal))).get_all_studies()
+    first, second = optuna.load_study(
+        study_name=study.study_name, storage=JournalStorage(JournalFileBackend(str(journal)))
+    ).trials
+    assert (first.params["dropout"], first.params["weight_decay"]) == (0.3, 0.1)
+    assert first.params["learning_rate"] == SASRecConfig().learning_rate
+    assert second.params["dropout"] != 0.3
+
+
+@pytest.mark.parametrize("first", ["{ d_model = 16 }", "{ nope = 1 }"])
+def test_only_a_tuned_setting_may_begin_otherwise(first, tmp_path):
+    config = config_of(CONFIG.replace("max_length = 10", f"max_length = 10\nfirst = {first}"), tmp_path)
+    with pytest.raises(ConfigError, match="sasrec: a setting in `first` must be one of learning_rate"):
+        contenders(config)
