@@ -21,7 +21,7 @@ from models.bundle import Bundle, save
 from models.fitting import fit_encoder, fit_tokenizer
 from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import FitData, Recommender
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, untrained
+from models.recommenders.trie_pointer.recipe import TriePointer, TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 from models.tokenizers.store import ItemCodes
 

@@ -8,15 +8,15 @@ from models.baselines.neighbours import ItemKNN, ItemKNNConfig, Transitions, Tra
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.baselines.repeats import Repeats, RepeatsConfig
 from models.recommender import Config
-from models.recommenders.encore import Encore, EncoreConfig
+from models.recommenders.code_lm import CodeLM, CodeLMConfig
+from models.recommenders.encore.recipe import Encore, EncoreConfig
 from models.recommenders.esasrec import ESASRec, ESASRecConfig
 from models.recommenders.hstu import HSTU, HSTUConfig
 from models.recommenders.parallel_codes import ParallelCodes, ParallelCodesConfig
 from models.recommenders.recgpt import RecGPT, RecGPTConfig
 from models.recommenders.sasrec import SASRec, SASRecBCE, SASRecBCEConfig, SASRecConfig
 from models.recommenders.tiger import Tiger, TigerConfig
-from models.recommenders.trie_decoder import CodeLM, CodeLMConfig
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
+from models.recommenders.trie_pointer.recipe import TriePointer, TriePointerConfig
 from models.space import Choice, Dimension, Float
 
 

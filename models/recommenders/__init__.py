@@ -1,1 +1,1 @@
-"""Recommenders: one recipe a file, each a readable assembly of the parts around it."""
+"""Recommenders: one recipe a file or folder, each a readable assembly of the parts around it."""

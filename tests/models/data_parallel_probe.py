@@ -14,7 +14,7 @@ from conftest import world
 from models import data_parallel
 from models.data_parallel import Place, RankStopped, joined
 from models.fitting import fit_family, use_threads
-from models.recommenders.trie_pointer import TriePointerConfig, untrained
+from models.recommenders.trie_pointer.recipe import TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 
 SETTINGS = {"epochs": 3, "max_baskets": 8, "d_model": 16, "batch_users": 17, "learning_rate": 1e-2}

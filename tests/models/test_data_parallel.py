@@ -13,7 +13,7 @@ import torch
 from models import training
 from models.data_parallel import train
 from models.fitting import can_share
-from models.recommenders.trie_pointer import TriePointerConfig, untrained
+from models.recommenders.trie_pointer.recipe import TriePointerConfig, untrained
 from models.training import TrainConfig
 
 PROBE = Path(__file__).with_name("data_parallel_probe.py")

@@ -7,8 +7,8 @@ from data.interactions import Interactions
 from models.extension import can_extend, extended, needs_codes
 from models.families import FAMILIES
 from models.recommender import NO_ITEM
-from models.recommenders.trie_pointer import TriePointer
-from models.recommenders.trie_pointer_late import _median_of_siblings, late_nodes
+from models.recommenders.trie_pointer.late import _median_of_siblings, late_nodes
+from models.recommenders.trie_pointer.recipe import TriePointer
 from models.tokenizers.code_table import CodeTable
 from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 from tests.models.conftest import N_ITEMS, WITHOUT_DIGIT

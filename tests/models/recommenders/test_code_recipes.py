@@ -5,10 +5,10 @@ import torch
 from data.interactions import Interactions
 from models.families import FAMILIES
 from models.recommender import FitData
+from models.recommenders.code_lm import CodeLMConfig, CodeLMModule, with_newest_targets
 from models.recommenders.parallel_codes import ParallelCodesConfig, ParallelCodesModule
 from models.recommenders.recgpt import RecGPTConfig, RecGPTModule
 from models.recommenders.tiger import TigerConfig, TigerModule
-from models.recommenders.trie_decoder import CodeLMConfig, CodeLMModule, with_newest_targets
 from models.sequence.rows import RowBatches, newest_rows
 from models.tokenizers.code_table import CodeTable
 

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from models.fitting import fit_codes, fit_family, use_threads
 from models.item_encoders.encoders import MixConfig
 from models.recommender import FitData
-from models.recommenders.trie_pointer import TriePointer
+from models.recommenders.trie_pointer.recipe import TriePointer
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 from models.tokenizers.store import ItemCodes
 from serving.answers.answerer import Answerer

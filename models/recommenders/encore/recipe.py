@@ -28,7 +28,7 @@ from models.heads.fusion import Probabilities, mix, softmax, with_returns
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
-from models.recommenders.encore_network import (
+from models.recommenders.encore.network import (
     Committee,
     NetworkConfig,
     committee_like,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from data.interactions import Ints
-from models.recommenders.trie_pointer_answers import TriePointerAnswers
-from models.recommenders.trie_pointer_network import TriePointerModule
+from models.recommenders.trie_pointer.answers import TriePointerAnswers
+from models.recommenders.trie_pointer.network import TriePointerModule
 from models.tokenizers.code_table import CodeTable
 
 ITEM_BIAS = "pointer.item_bias"

@@ -29,11 +29,11 @@ from models.recommender import (
     concatenate,
     top_k,
 )
-from models.recommenders.trie_pointer_answers import TriePointerAnswers
-from models.recommenders.trie_pointer_batches import Batch, TriePointerBatches, assemble
-from models.recommenders.trie_pointer_late import with_late
-from models.recommenders.trie_pointer_network import TriePointerModule
-from models.recommenders.trie_pointer_warm import carry_over
+from models.recommenders.trie_pointer.answers import TriePointerAnswers
+from models.recommenders.trie_pointer.batches import Batch, TriePointerBatches, assemble
+from models.recommenders.trie_pointer.late import with_late
+from models.recommenders.trie_pointer.network import TriePointerModule
+from models.recommenders.trie_pointer.warm import carry_over
 from models.sequence.baskets import basket_batch, basket_starts
 from models.sequence.recurrence import Recurrence
 from models.tokenizers.code_table import CodeTable

@@ -15,13 +15,13 @@ from models.heads.item_rows import ItemRows
 from models.heads.item_tables import InputPlaces, NodePlaces
 from models.heads.trie_softmax import TrieSoftmax
 from models.recommender import Arrays
-from models.recommenders.trie_pointer_batches import Batch
-from models.recommenders.trie_pointer_network import TriePointerBody, TriePointerModule
-from models.recommenders.trie_pointer_prefixes import Prefixes, Returns
+from models.recommenders.trie_pointer.batches import Batch
+from models.recommenders.trie_pointer.network import TriePointerBody, TriePointerModule
+from models.recommenders.trie_pointer.prefixes import Prefixes, Returns
 from models.tokenizers.code_table import CodeTable, Trie
 
 if TYPE_CHECKING:
-    from models.recommenders.trie_pointer import TriePointerConfig
+    from models.recommenders.trie_pointer.recipe import TriePointerConfig
 
 WITH_WEIGHTS = ("body", "item_places", "node_places")
 CELLS = 2**22  # nodes times users that are scored together: 16 MiB of float32

@@ -19,7 +19,7 @@ from models.heads.item_tables import NodePlaces, codes_of_nodes, content_below
 from models.heads.trie_softmax import TrieSoftmax
 from models.recommender import Floats, Mask
 from models.recommenders.code_recommender import with_digits
-from models.recommenders.trie_pointer_answers import TriePointerAnswers
+from models.recommenders.trie_pointer.answers import TriePointerAnswers
 from models.tokenizers.code_table import CodeTable, Trie
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from models.heads.item_rows import BLOCK, ItemRows
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig, untrained
-from models.recommenders.trie_pointer_batches import TriePointerBatches
-from models.recommenders.trie_pointer_network import TriePointerModule
+from models.recommenders.trie_pointer.batches import TriePointerBatches
+from models.recommenders.trie_pointer.network import TriePointerModule
+from models.recommenders.trie_pointer.recipe import TriePointer, TriePointerConfig, untrained
 from tests.models.conftest import N_ITEMS, circle
 
 CONFIG = TriePointerConfig(d_model=16)
@@ -90,7 +90,7 @@ def test_a_narrow_beam_scores_only_the_children_of_what_it_keeps(module, fit_dat
 def test_a_list_is_the_same_alone_in_a_batch_and_in_small_passes(module, fit_data, monkeypatch):
     recommender = TriePointer.of(CONFIG, fit_data.codes, module)
     together = recommender.recommend(HISTORIES, 10)
-    monkeypatch.setattr("models.recommenders.trie_pointer_answers.CELLS", 2 * (len(fit_data.codes.trie) - 1))
+    monkeypatch.setattr("models.recommenders.trie_pointer.answers.CELLS", 2 * (len(fit_data.codes.trie) - 1))
     assert recommender.answers.users_at_once == 2
     in_passes = recommender.recommend(HISTORIES, 10)
     alone = [recommender.recommend(HISTORIES.select(np.array([row])), 10) for row in range(9)]

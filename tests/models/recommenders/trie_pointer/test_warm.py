@@ -4,10 +4,10 @@ import torch
 
 from models.fitting import fit_family
 from models.recommender import FitData
-from models.recommenders.trie_pointer import TriePointer, TriePointerConfig
-from models.recommenders.trie_pointer_answers import TriePointerAnswers
-from models.recommenders.trie_pointer_network import TriePointerModule
-from models.recommenders.trie_pointer_warm import carry_over
+from models.recommenders.trie_pointer.answers import TriePointerAnswers
+from models.recommenders.trie_pointer.network import TriePointerModule
+from models.recommenders.trie_pointer.recipe import TriePointer, TriePointerConfig
+from models.recommenders.trie_pointer.warm import carry_over
 from models.tokenizers.code_table import CodeTable
 from models.warm_start import can_go_on, go_on
 from tests.models.conftest import N_ITEMS, SMALL, circle

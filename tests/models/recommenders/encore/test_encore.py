@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.fitting import fit_family
 from models.recommender import FitData
-from models.recommenders.encore import MIXTURE, Encore, EncoreConfig
+from models.recommenders.encore.recipe import MIXTURE, Encore, EncoreConfig
 from models.tokenizers.code_table import CodeTable
 
 N_ITEMS = 24

@@ -12,7 +12,7 @@ from models.heads.item_tables import InputTable, NodeTable
 from models.heads.pointer import Pointer
 from models.heads.trie_softmax import TrieSoftmax
 from models.recommender import Floats
-from models.recommenders.trie_pointer_batches import Batch
+from models.recommenders.trie_pointer.batches import Batch
 from models.sequence.baskets import BasketBatch
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.recurrence import FEATURES
@@ -20,7 +20,7 @@ from models.sequence.trunk import Trunk
 from models.tokenizers.code_table import CodeTable
 
 if TYPE_CHECKING:
-    from models.recommenders.trie_pointer import TriePointerConfig
+    from models.recommenders.trie_pointer.recipe import TriePointerConfig
 
 
 class TriePointerBody(nn.Module):

@@ -1,0 +1,1 @@
+"""Trie-pointer: generates semantic IDs, and points at what a user had before."""
