@@ -139,7 +139,8 @@ def main() -> None:
     measured = compare(events, settings, python, given.rounds)
     print("  ".join(f"{name} {value}" for name, value in measured.items()))
     report = {
-        "command": f"python -m benchmarks.training_peers --data FOLDER --threads {given.threads}",
+        "command": f"python -m benchmarks.training_peers --data FOLDER --threads {given.threads} "
+        f"--epochs {given.epochs} --rounds {given.rounds}",
         "machine": machine,
         "goal": GOAL,
         "events": len(events),
