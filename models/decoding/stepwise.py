@@ -2,7 +2,8 @@
 
 Trie-constrained beam search over an autoregressive model (TIGER, Rajput et al. 2023, arXiv:2305.05065,
 section 3.2; the paper's beam is free and may spell nothing). All queries and prefixes of a level are one
-call. Dims: Q queries, W beam width, K codes of a level, C most children of a prefix, N trie nodes, k list
+call, without the prefixes that only one item continues: the rest of that item is certain. Dims: Q queries,
+W beam width, A prefixes asked about, K codes of a level, C most children of a prefix, N trie nodes, k list
 length.
 """
 
@@ -27,11 +28,11 @@ class Speller(Protocol):
         """Logits of the next code, after each prefix has taken one more.
 
         Args:
-            source: int64 [Q, W], which of the prefixes before is extended.
-            code: int64 [Q, W], by what.
+            source: int64 [Q, A], which of the prefixes asked about before is extended.
+            code: int64 [Q, A], by what.
 
         Returns:
-            float [Q, W, K], K of the level that follows.
+            float [Q, A, K], K of the level that follows.
         """
         ...
 
@@ -62,30 +63,46 @@ def stepwise_beam(
         raise ValueError(f"The beam must be at least k wide, but got beam={beam}, k={k}: widen the beam.")
     usable = open_nodes(allowed, trie)
     logits = speller.first()[:, None, :]
-    nodes = np.zeros((len(logits), 1), dtype=np.int64)
+    nodes = place = np.zeros((len(logits), 1), dtype=np.int64)
     scores: Reals = np.zeros((len(logits), 1))
     for level in range(trie.n_levels):
-        source, nodes, scores = _extend(logits, nodes, scores, trie, usable, beam)
+        source, nodes, scores = _extend(logits, place, nodes, scores, trie, usable, beam)
         if level + 1 < trie.n_levels:
-            logits = speller.then(source, trie.code[nodes])
+            parent = np.take_along_axis(place, source, axis=1)
+            asked, place = _open(~trie.one_item[nodes] & ~np.isneginf(scores))
+            taken = (np.take_along_axis(each, asked, axis=1) for each in (parent, trie.code[nodes]))
+            logits = speller.then(*taken)
     return _ranked(np.where(np.isneginf(scores), NO_ITEM, trie.item_of[nodes]), scores, k)
 
 
-def _extend(
-    logits: Reals, nodes: Ints, scores: Reals, trie: Trie, usable: Mask, beam: int
-) -> tuple[Ints, Ints, Reals]:
-    """The best children of the kept prefixes: their place among the prefixes, node and log-probability.
+def _open(undecided: Mask) -> tuple[Ints, Ints]:
+    """Which prefixes to ask about, and where among them each prefix is: bool [Q, W] -> [Q, A], [Q, W].
 
-    All [Q, W']; nodes ascend within a row, and slots that are left over score -inf.
+    A row with fewer than A of them is filled up with others. A prefix that is not asked about is at 0, and
+    whatever stands there: its only child has probability 1.
+    """
+    n_asked = max(1, int(undecided.sum(axis=1).max()))
+    asked = np.argsort(~undecided, axis=1, kind="stable")[:, :n_asked]
+    return asked, np.where(undecided, undecided.cumsum(axis=1) - 1, 0)
+
+
+def _extend(
+    logits: Reals, place: Ints, nodes: Ints, scores: Reals, trie: Trie, usable: Mask, beam: int
+) -> tuple[Ints, Ints, Reals]:
+    """The best children of the kept prefixes: which prefix each extends, its node and log-probability.
+
+    All [Q, W']; nodes ascend within a row, and slots that are left over score -inf. The logits after prefix w
+    of query q are logits[q, place[q, w]].
     """
     begin, end = trie.child_offsets[nodes], trie.child_offsets[nodes + 1]
     width = int((end - begin).max())
     child = begin[..., None] + np.arange(width)
     real = child < end[..., None]
     child = np.where(real, child, begin[..., None])
-    total = scores[..., None] + _log_softmax(np.take_along_axis(logits, trie.code[child], axis=2), real)
-    query = np.arange(len(usable))[:, None, None]
-    total = np.where(real & usable[query, child], total, -np.inf).reshape(len(nodes), -1)
+    query = np.arange(len(nodes))[:, None, None]
+    total = scores[..., None] + _log_softmax(logits[query, place[..., None], trie.code[child]], real)
+    open_to = usable[query if len(usable) > 1 else 0, child]
+    total = np.where(real & open_to, total, -np.inf).reshape(len(nodes), -1)
     best = top_k(total.astype(np.float32), min(beam, total.shape[1]), None).items
     found = best != NO_ITEM
     best = np.sort(np.where(found, best, total.shape[1]), axis=1)

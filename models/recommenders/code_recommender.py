@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from data.interactions import Interactions
-from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate
+from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher
+from models.recommenders.passes import in_passes
 from models.recommenders.settings import TrainedConfig
 from models.sequence.rows import Rows, newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
-ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 NO_CONTENT = np.empty((0, 0), dtype=np.float32)
 
 ConfigT = TypeVar("ConfigT", bound=TrainedConfig)
@@ -81,14 +81,12 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the item's codes."""
-        parts = []
-        for begin in range(0, histories.n_users, ROWS_PER_PASS):
-            chunk = np.arange(begin, min(begin + ROWS_PER_PASS, histories.n_users))
-            here = allowed if allowed is None or allowed.ndim == 1 else allowed[chunk]
-            rows = newest_rows(histories.select(chunk), self.config.max_length)
+
+        def answer(some: Interactions, here: Mask | None) -> Recommendations:
             with torch.inference_mode():
-                parts.append(self.answer(rows, k, here))
-        return concatenate(parts, k)
+                return self.answer(newest_rows(some, self.config.max_length), k, here)
+
+        return in_passes(histories, k, allowed, answer)
 
     def with_codes(self, codes: CodeTable, vectors: Floats) -> Self:
         """See `extension.extended`; what is new is spelled and read by codes that are known.

@@ -29,15 +29,13 @@ from models.recommender import (
     Mask,
     Recommendations,
     Watcher,
-    concatenate,
     top_k,
 )
+from models.recommenders.passes import in_passes
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
 from models.sequence.trunk import Trunk
 from models.training import TrainConfig, Trained, train
-
-ROWS_PER_PASS = 64
 
 
 class SASRecConfig(Config):
@@ -230,12 +228,7 @@ class SASRec:
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are logits."""
-        parts = []
-        for begin in range(0, histories.n_users, ROWS_PER_PASS):
-            rows = np.arange(begin, min(begin + ROWS_PER_PASS, histories.n_users))
-            here = allowed if allowed is None or allowed.ndim == 1 else allowed[rows]
-            parts.append(top_k(self._scores(histories.select(rows)), k, here))
-        return concatenate(parts, k)
+        return in_passes(histories, k, allowed, lambda some, here: top_k(self._scores(some), k, here))
 
     def _scores(self, histories: Interactions) -> Floats:
         """float32 [B, I]."""

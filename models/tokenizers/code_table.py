@@ -46,6 +46,15 @@ class Trie:
         """Number of nodes N, the root included."""
         return len(self.parent)
 
+    @cached_property
+    def one_item(self) -> NDArray[np.bool_]:
+        """Nodes at or below which there is only one item: bool [N]."""
+        alone = self.child_offsets[1:] - self.child_offsets[:-1] <= 1
+        for level in reversed(range(self.n_levels)):
+            here = slice(self.level_offsets[level], self.level_offsets[level + 1])
+            alone[here] &= alone[self.child_offsets[:-1][here]]
+        return alone
+
     def paths(self) -> Ints:
         """Nodes from the first level to the leaf of each item: int64 [I, L]."""
         path = np.empty((len(self.leaf_of), self.n_levels), dtype=np.int64)

@@ -27,7 +27,7 @@ from models.coordinate_search import coordinate_search
 from models.heads.fusion import Probabilities, mix, softmax, with_returns
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
-from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, concatenate, top_k
+from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, top_k
 from models.recommenders.encore.network import (
     Committee,
     NetworkConfig,
@@ -35,13 +35,13 @@ from models.recommenders.encore.network import (
     committee_of,
     committee_with_codes,
 )
+from models.recommenders.passes import in_passes
 from models.sequence.pairs import Pairs, paired
 from models.sequence.recurrence import Recurrence
 from models.sequence.rows import newest_rows
 from models.tokenizers.code_table import CodeTable
 from models.training import Trained, train
 
-ROWS_PER_PASS = 64  # histories answered together; only speed depends on it
 HISTORY_BASKETS = 50
 NEVER = 1e-30  # chance of going back to an item where nobody ever did; it comes last and can be listed
 SAMPLED = 256  # users whose pairs tell the pointer how large its features are
@@ -159,12 +159,11 @@ class Encore:
 
     def recommend(self, histories: Interactions, k: int, *, allowed: Mask | None = None) -> Recommendations:
         """See `Recommender.recommend`; scores are log-probabilities of the next item."""
-        parts = []
-        for begin in range(0, histories.n_users, ROWS_PER_PASS):
-            rows = np.arange(begin, min(begin + ROWS_PER_PASS, histories.n_users))
-            here = allowed if allowed is None or allowed.ndim == 1 else allowed[rows]
-            parts.append(top_k(self._scores(histories.select(rows)).astype(np.float32), k, here))
-        return concatenate(parts, k)
+
+        def answer(some: Interactions, here: Mask | None) -> Recommendations:
+            return top_k(self._scores(some).astype(np.float32), k, here)
+
+        return in_passes(histories, k, allowed, answer)
 
     def _scores(self, histories: Interactions) -> Probabilities:
         """Log-probability of every item: float64 [B, I]."""

@@ -95,3 +95,30 @@ def test_equal_items_are_ordered_by_id():
 def test_a_beam_narrower_than_the_list_is_refused():
     with pytest.raises(ValueError, match="at least k wide"):
         stepwise_beam(TableSpeller(random_tables(0)), build_trie(np.zeros((1, 3), int)), 3, None, beam=2)
+
+
+def test_a_prefix_that_one_item_continues_is_not_asked_about():
+    # code 0 leads to four items and (0, 0) to two of them; codes 1 and 2 lead to one each
+    codes = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 0, 0], [2, 1, 1]])
+    tables, asked = random_tables(3, n_queries=1), []
+
+    class Watched(TableSpeller):
+        def then(self, source, code):
+            logits = super().then(source, code)
+            asked.append(self.prefix[0].tolist())
+            return logits
+
+    top = stepwise_beam(Watched(tables), build_trie(codes), 5, None, beam=5)
+    assert asked == [[[0]], [[0, 0]]]
+    assert np.allclose(top.scores[0, np.argsort(top.items[0])], by_hand(tables, codes)[0], atol=1e-6)
+
+
+def test_queries_that_ask_about_different_prefixes_are_told_apart():
+    codes = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 0, 1], [1, 0, 2], [2, 0, 0], [2, 1, 0]])
+    tables = random_tables(5)
+    tables[0] = np.array([[9.0, 0.0, -9.0], [-9.0, 0.0, 9.0]])  # width 2 keeps codes 0 and 1, then 1 and 2
+    top = stepwise_beam(TableSpeller(tables), build_trie(codes), 2, None, beam=2)
+    exact = by_hand(tables, codes)
+    assert {*top.items[0]} <= {0, 1, 2, 3, 4, 5}
+    assert {*top.items[1]} <= {3, 4, 5, 6, 7}
+    assert np.allclose(top.scores, np.take_along_axis(exact, top.items, axis=1), atol=1e-6)

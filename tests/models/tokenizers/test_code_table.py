@@ -51,3 +51,12 @@ def test_digits_go_on_after_the_largest_even_where_items_have_left():
     # 0 0 has lost the digits 0 and 1; 1 0 is new
     table = CodeTable(np.array([[0, 0, 2], [0, 1, 0]]), (2, 2, 3))
     assert digits_after(table, np.array([[0, 0], [1, 0], [0, 1], [0, 0]])).tolist() == [3, 0, 1, 4]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=40, unique=True))
+def test_one_item_is_where_a_prefix_has_one_item(rows):
+    codes = np.array(rows)
+    trie = build_trie(codes)
+    paths = np.concatenate([np.zeros((len(codes), 1), dtype=np.int64), trie.paths()], axis=1)
+    below = np.bincount(paths.ravel(), minlength=len(trie))
+    assert np.array_equal(trie.one_item, below == 1)
