@@ -25,9 +25,9 @@ from flows.compute.shared_fit import Fit, fit_together
 from flows.config import RunConfig, load
 from models.fitting import Fitted, fit_codes
 from models.recommender import FitData
-from validation.evaluate import evaluate
-from validation.report import Report
-from validation.significance import paired_bootstrap
+from validation.evaluation.evaluate import evaluate
+from validation.evaluation.report import Report
+from validation.gates.significance import paired_bootstrap
 
 FAMILY, METRIC = "trie-pointer", "ndcg@10"
 WAYS = ((1, 1), (2, 1), (1, 2))

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks import timing
 from data.split import Protocol
-from validation.gates import GateConfig, judge
-from validation.report import Report
-from validation.verdict import Outcome
+from validation.evaluation.report import Report
+from validation.gates.rules import GateConfig, judge
+from validation.gates.verdict import Outcome
 
 EFFECTS = (-0.05, -0.02, -0.01, 0.0, 0.01, 0.02, 0.05, 0.1)
 USERS = (500, 2_000, 10_000, 20_000)

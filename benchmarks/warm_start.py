@@ -29,9 +29,9 @@ from models.recommender import FitData, Recommender
 from models.tokenizers.keep import keep_codes
 from models.translated import Translated
 from models.warm_start import go_on
-from validation.evaluate import evaluate
-from validation.report import Report
-from validation.significance import paired_bootstrap
+from validation.evaluation.evaluate import evaluate
+from validation.evaluation.report import Report
+from validation.gates.significance import paired_bootstrap
 
 FAMILY, METRIC = "trie-pointer", "ndcg@10"
 # the champion learns until the first, the others until the second, asked until the third

@@ -23,12 +23,12 @@ from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import Config
 from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
-from validation.churn import ChurnConfig
-from validation.drift_config import DriftConfig
-from validation.expectations import ValidationConfig
-from validation.gates import GateConfig
-from validation.limits import LimitsConfig
-from validation.target_slices import SliceConfig
+from validation.drift.churn import ChurnConfig
+from validation.drift.config import DriftConfig
+from validation.evaluation.target_slices import SliceConfig
+from validation.gates.limits import LimitsConfig
+from validation.gates.rules import GateConfig
+from validation.snapshot.expectations import ValidationConfig
 
 
 class ConfigError(ValueError):

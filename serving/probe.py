@@ -12,7 +12,7 @@ import numpy as np
 
 from serving.connection import Connection
 from serving.door.schemas import MAX_REQUESTS, RecommendRequest
-from validation.parity import Answer
+from validation.gates.parity import Answer
 
 Mode = Literal["alone", "batch", "concurrent"]
 N_CLIENTS = 16

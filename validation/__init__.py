@@ -1,1 +1,1 @@
-"""Validation: what is checked. Data expectations, leakage, metrics, significance, gates, parity."""
+"""Validation: what is checked. Snapshots, drift, the evaluation of models, and the gates before production."""

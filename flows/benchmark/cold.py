@@ -12,7 +12,7 @@ from flows.benchmark.problem import Problem
 from flows.benchmark.record import Record
 from flows.benchmark.tune import code_of
 from models.recommender import FitData
-from validation.cold_items import ColdSplit, Counts, TextSimilarity, ask
+from validation.evaluation.cold_items import ColdSplit, Counts, TextSimilarity, ask
 
 KNOWING = "popularity within cold (knows the removed events)"
 
@@ -20,7 +20,7 @@ KNOWING = "popularity within cold (knows the removed events)"
 def baselines(problem: Problem, split: ColdSplit, share: float, pieces: Pieces) -> Piece | None:
     """What needs no training: text, and the held-out items' own counts, which no honest model knows."""
     decay = problem.config.cold.decay
-    code = fingerprint.of_modules("validation.cold_items")
+    code = fingerprint.of_modules("validation.evaluation.cold_items")
     content: list[Any] = [problem.digest, share, decay, code]
 
     def make(_: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def cold_fit(
     settings, epochs = validated.result["settings"], int(validated.result["epochs"])
     seed = int(validated.result["seed"])
     content: list[Any] = [problem.digest, code_of(contender), contender.family, settings, epochs, seed, share]
-    content += [problem.config.threads, fingerprint.of_modules("validation.cold_items")]
+    content += [problem.config.threads, fingerprint.of_modules("validation.evaluation.cold_items")]
     codes = problem.codes
 
     def make(draft: Path) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from models.families import FAMILIES
 from models.fitting import Fitted, fit_family
 from models.recommender import Epoch, FitData, Recommender
 from models.training import history_of
-from validation.evaluate import evaluate
-from validation.report import Report
+from validation.evaluation.evaluate import evaluate
+from validation.evaluation.report import Report
 
 CHECKPOINT = "checkpoint.safetensors"
 WAYS = {"masked": True, "unmasked": False}

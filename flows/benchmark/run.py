@@ -26,7 +26,7 @@ from flows.tracking.machine import machine
 from flows.tracking.recording import commit
 from flows.tracking.tracker import Tracker
 from models.fitting import use_threads
-from validation.cold_items import ColdSplit, hold_out
+from validation.evaluation.cold_items import ColdSplit, hold_out
 
 EXPERIMENT = "encore benchmark"
 Publish = Callable[[dict[str, Any]], None]

@@ -20,7 +20,7 @@ from models.families import FAMILIES
 from models.fitting import fit_family
 from models.recommender import Epoch, Recommender
 from models.training import history_of
-from validation.evaluate import evaluate
+from validation.evaluation.evaluate import evaluate
 
 BEST = "best.safetensors"
 UNTUNED: dict[str, Any] = {
@@ -88,7 +88,7 @@ def validator(window: Window, family: str, metric: str) -> Callable[[Recommender
 def code_of(contender: Contender) -> str:
     """Digest of the code that a contender's numbers come from."""
     recommender = FAMILIES[contender.family].recommender.__module__
-    return fingerprint.of_modules(recommender, "models.training", "validation.evaluate")
+    return fingerprint.of_modules(recommender, "models.training", "validation.evaluation.evaluate")
 
 
 def _objective(

@@ -14,9 +14,9 @@ from flows.environment import home
 from flows.record.promotion import pointed
 from flows.retraining.moved import since
 from flows.tasks.drift import reference_of, write_page
-from validation.drift import level_of
-from validation.drift_config import Level
-from validation.drift_report import HEADLINES
+from validation.drift.config import Level
+from validation.drift.measures import level_of
+from validation.drift.report import HEADLINES
 
 STYLES = {Level.FINE: "green", Level.RETRAIN: "yellow", Level.ALERT: "red"}
 

@@ -20,8 +20,8 @@ from models import bundle
 from models.families import FAMILIES
 from models.fitting import fit_codes, fit_family, use_threads
 from models.recommender import NO_ITEM, FitData, Recommendations, Recommender
-from validation.evaluate import evaluate
-from validation.report import Report
+from validation.evaluation.evaluate import evaluate
+from validation.evaluation.report import Report
 
 
 def run(subject: str, config_path: Path, protocol: str, export: Path | None) -> None:

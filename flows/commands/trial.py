@@ -15,9 +15,9 @@ from flows.config import load
 from flows.environment import home
 from flows.trial.answers import TrialAnswers, read_trial
 from flows.trial.report import ArmCounts, TrialReport, newest_snapshot, report
-from validation.gates import GateConfig
-from validation.hit_rates import HitRate, HitVerdict
-from validation.verdict import Outcome
+from validation.gates.hit_rates import HitRate, HitVerdict
+from validation.gates.rules import GateConfig
+from validation.gates.verdict import Outcome
 
 STYLES = {Outcome.BETTER: "green", Outcome.NOT_WORSE: "green", Outcome.WORSE: "red"}
 

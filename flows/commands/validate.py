@@ -12,7 +12,7 @@ from flows.commands.narration import narrate
 from flows.config import load
 from flows.environment import home
 from flows.tasks.validate import pages, previous_of
-from validation.validate import validate
+from validation.snapshot.validate import validate
 
 
 def run(path: Path) -> bool:

@@ -15,7 +15,7 @@ from flows.tasks.warm_against_cold import rows_of, sentence
 from flows.tracking import plots
 from flows.tracking.bill import Position, of_family, price_of_better, table
 from flows.tracking.plots import Estimate
-from validation.verdict import Role
+from validation.gates.verdict import Role
 
 LIGHTS: Mapping[str, Light] = {"promoted": "green", "unchanged": "green", "refused": "amber"}
 HEADLINES = {

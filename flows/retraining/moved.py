@@ -12,11 +12,11 @@ from flows.record.ledger import Ledger
 from flows.record.release import Release
 from flows.tasks.evaluate import in_ids_of, k_of
 from models import bundle
-from validation.drift import Measure, by_level, drift
-from validation.drift_config import DriftConfig
-from validation.evaluate import evaluate
-from validation.gates import GateConfig
-from validation.live import live
+from validation.drift.config import DriftConfig
+from validation.drift.live import live
+from validation.drift.measures import Measure, by_level, drift
+from validation.evaluation.evaluate import evaluate
+from validation.gates.rules import GateConfig
 
 
 def moved(

@@ -16,8 +16,8 @@ from flows.record.promotion import pointed
 from flows.retraining.moved import since
 from flows.tasks.drift import reference_of, write_page
 from flows.tasks.ingest import ingest
-from validation.drift import level_of
-from validation.drift_config import Level
+from validation.drift.config import Level
+from validation.drift.measures import level_of
 
 
 class Finding(StrEnum):

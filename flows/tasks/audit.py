@@ -19,8 +19,8 @@ from models.item_graph import count_graph
 from models.recommender import Arrays, FitData
 from models.tokenizers.kinds import TokenizerConfig
 from models.tokenizers.store import ItemCodes, load_codes
-from validation.leakage import RULES, differences, visible
-from validation.leakage import audit as audit_window
+from validation.snapshot.leakage import RULES, differences, visible
+from validation.snapshot.leakage import audit as audit_window
 
 
 class LeakFound(ValueError):

@@ -11,10 +11,10 @@ from flows.tasks.split import open_window
 from models import bundle
 from models.fitting import use_threads
 from models.recommender import Recommender
-from validation.damaged import Damaged
-from validation.evaluate import evaluate
-from validation.gate_check import findings
-from validation.gates import GateConfig
+from validation.evaluation.damaged import Damaged
+from validation.evaluation.evaluate import evaluate
+from validation.gates.check import findings
+from validation.gates.rules import GateConfig
 
 
 @step("check-gate", layers=("data", "models", "validation"))

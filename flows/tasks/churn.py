@@ -13,8 +13,8 @@ from flows.tasks.split import open_window
 from flows.tasks.tokenizer import CODES
 from models import bundle
 from models.tokenizers.store import load_codes
-from validation.churn import ChurnConfig
-from validation.churn import churn as compare
+from validation.drift.churn import ChurnConfig
+from validation.drift.churn import churn as compare
 
 KINDS = "fit-tokenizer-test-*"
 

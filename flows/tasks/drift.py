@@ -13,10 +13,10 @@ from flows.retraining.context import Context
 from flows.retraining.moved import moved
 from flows.steps import Artefact, step
 from flows.tasks.validate import pages
-from validation.drift import Measure, level_of
-from validation.drift_config import DriftConfig, Level
-from validation.drift_report import plain, write_report
-from validation.gates import GateConfig
+from validation.drift.config import DriftConfig, Level
+from validation.drift.measures import Measure, level_of
+from validation.drift.report import plain, write_report
+from validation.gates.rules import GateConfig
 
 
 class DriftAlert(ValueError):

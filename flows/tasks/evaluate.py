@@ -14,9 +14,9 @@ from models.bundle import Bundle
 from models.fitting import use_threads
 from models.recommender import Recommender
 from models.translated import Translated
-from validation.evaluate import evaluate as score
-from validation.report import Report
-from validation.target_slices import SliceConfig, target_slices
+from validation.evaluation.evaluate import evaluate as score
+from validation.evaluation.report import Report
+from validation.evaluation.target_slices import SliceConfig, target_slices
 
 REPORT, SUMMARY, TIMES = "report.parquet", "summary.json", "notes/times.json"
 

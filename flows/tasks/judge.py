@@ -8,8 +8,8 @@ from flows.files import read_json, write_json
 from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
-from validation import gates
-from validation.gates import GateConfig
+from validation.gates import rules
+from validation.gates.rules import GateConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def judge(
     """Leaves verdict.json and verdict.md; a check with findings (findings.json) lets nothing be promoted."""
     others = [report_of(baseline) for baseline in baselines]
     reigning = None if champion is None else report_of(champion)
-    verdict = gates.judge(report_of(challenger), reigning, others, gate)
+    verdict = rules.judge(report_of(challenger), reigning, others, gate)
     if found := [sentence for check in checks for sentence in read_json(check.file("findings.json"))]:
         verdict = replace(verdict, promote=False, reasons=(*found, *verdict.reasons))
     write_json(draft / "verdict.json", verdict.to_dict())

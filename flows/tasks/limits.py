@@ -7,7 +7,7 @@ from flows.files import write_json
 from flows.retraining.context import Context
 from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
-from validation.limits import LimitsConfig, Nature, findings
+from validation.gates.limits import LimitsConfig, Nature, findings
 
 
 @step("limits", layers=("validation",))

@@ -18,9 +18,9 @@ from models.recommender import NO_ITEM, Recommendations, Recommender
 from serving.door.schemas import RecommendRequest
 from serving.probe import Mode, Replay, replay
 from serving.process import running
-from validation.evaluate import score
-from validation.metrics import Scores
-from validation.parity import Answer, compare_answers
+from validation.evaluation.evaluate import score
+from validation.evaluation.metrics import Scores
+from validation.gates.parity import Answer, compare_answers
 
 TOLERANCE = 1e-9  # of a user's metric
 MODES: tuple[Mode, ...] = ("alone", "concurrent", "batch")

@@ -23,7 +23,7 @@ from models.families import FAMILIES
 from models.fitting import fit_family, use_threads
 from models.recommender import Epoch, Recommender
 from models.space import Dimension
-from validation.evaluate import evaluate
+from validation.evaluation.evaluate import evaluate
 
 JOURNAL = "notes/study.journal"
 

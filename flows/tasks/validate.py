@@ -9,8 +9,8 @@ from flows.environment import Home
 from flows.files import write_json
 from flows.retraining.context import Context
 from flows.steps import Artefact, step
-from validation.expectations import ValidationConfig
-from validation.validate import validate as check
+from validation.snapshot.expectations import ValidationConfig
+from validation.snapshot.validate import validate as check
 
 
 class DataRefused(ValueError):

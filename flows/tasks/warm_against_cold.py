@@ -11,8 +11,8 @@ from flows.steps import Artefact, step
 from flows.tasks.evaluate import report_of
 from flows.tasks.train import fit_seconds
 from flows.tracking.costs import kept
-from validation.gates import GateConfig
-from validation.significance import paired_bootstrap
+from validation.gates.rules import GateConfig
+from validation.gates.significance import paired_bootstrap
 
 
 @step("warm-against-cold", layers=("validation",))

@@ -13,8 +13,8 @@ from flows.trial.answers import TrialAnswer, TrialAnswers
 from serving.settings import user_keys
 from serving.trial.config import ArmName
 from serving.trial.overlap import overlap_at_k
-from validation.gates import GateConfig
-from validation.hit_rates import HitVerdict, Shown, hits, judge_arms
+from validation.gates.hit_rates import HitVerdict, Shown, hits, judge_arms
+from validation.gates.rules import GateConfig
 
 Pair = tuple[TrialAnswer, TrialAnswer]
 

@@ -18,7 +18,7 @@ from flows.environment import Home
 from flows.tracking.tracker import Tracker
 from models.training import _State
 from tests.flows.circle import CONFIG, LENGTH, N_ITEMS, N_USERS, timeless, write_ring
-from validation.report import Report
+from validation.evaluation.report import Report
 
 
 class Killed(BaseException):

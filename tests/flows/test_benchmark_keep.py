@@ -11,7 +11,7 @@ from flows.benchmark.table.keep import keep
 from flows.benchmark.table.ranks import metrics, over_seeds, pack, unpack
 from flows.benchmark.table.render import document
 from flows.config import ConfigError
-from validation.report import Report
+from validation.evaluation.report import Report
 
 RANKS = {"encore": (1, 2, 0, 1), "tiger": (3, 0, 0, 20), "item-knn": (1, 0, 0, 2)}
 MACHINE = {"processor": "Abacus", "threads": 1, "torch": "9.9"}

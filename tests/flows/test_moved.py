@@ -17,8 +17,8 @@ from models.fitting import fit_codes, fit_family
 from models.item_encoders.tfidf import TfidfConfig
 from models.recommender import FitData
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
-from validation.drift_config import DriftConfig, Level
-from validation.gates import GateConfig
+from validation.drift.config import DriftConfig, Level
+from validation.gates.rules import GateConfig
 
 N_USERS, N_ITEMS, LENGTH = 300, 30, 20
 FILTERS, GATE = FilterConfig(min_item_events=1), GateConfig(metric="hit@1", min_users=50)

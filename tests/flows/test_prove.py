@@ -8,7 +8,7 @@ from data.catalogue import Catalogue
 from data.interactions import Interactions
 from data.split import Protocol, Window
 from flows.tasks.prove import ProofFailed, check_metric, frozen_rows, served_values
-from validation.parity import Answer
+from validation.gates.parity import Answer
 
 WINDOW = Window(
     name="test",

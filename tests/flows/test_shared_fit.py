@@ -26,7 +26,7 @@ from flows.steps import Artefact
 from flows.tasks.split import open_window, split
 from flows.tasks.tokenizer import fit_tokenizer
 from models import bundle
-from validation.evaluate import evaluate
+from validation.evaluation.evaluate import evaluate
 
 from .conftest import SMOKE
 

@@ -25,8 +25,8 @@ from flows.trial.report import TrialReport, newest_snapshot, report
 from models.baselines.popularity import Popularity, PopularityConfig
 from models.bundle import Bundle, save
 from serving.trial.config import TrialConfig
-from validation.gates import GateConfig
-from validation.verdict import Outcome
+from validation.gates.rules import GateConfig
+from validation.gates.verdict import Outcome
 
 DAY = 86_400
 ASKED = 1_764_072_000  # 2025-11-25 12:00 UTC

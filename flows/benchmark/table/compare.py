@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from flows.benchmark.table.ranks import COMPARED, over_seeds
-from validation.significance import paired_bootstraps
+from validation.gates.significance import paired_bootstraps
 
 JUDGED = "ndcg@10"
 Json = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.report import Report
+from validation.evaluation.report import Report
 
 LONGEST = 20
 """Longest list that was scored; a target behind it has rank 0."""

@@ -1,0 +1,1 @@
+"""Snapshot: what the data must look like before anything learns from them, and what leaks."""
