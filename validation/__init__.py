@@ -1,1 +1,1 @@
-"""Validation: what is checked. Snapshots, drift, the evaluation of models, and the gates before production."""
+"""Validation: snapshots, their drift, the evaluation of models, and the gates before production."""

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.validation.gates.test_rules import CONFIG, N_USERS, ORDINARY, report
 
 from data.interactions import Interactions
 from models.recommender import Recommendations
+from tests.validation.gates.test_rules import CONFIG, N_USERS, ORDINARY, report
 from validation.evaluation.damaged import Damaged
 from validation.gates.check import findings
 
