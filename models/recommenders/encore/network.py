@@ -56,6 +56,9 @@ class NetworkConfig(TrainedConfig):
         "returned, own items come last and nothing is learned for it.",
     )
     pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
+    distance_bias: bool = Field(
+        default=False, description="Whether attention fades with distance, as long histories want it."
+    )
     code_loss: float = Field(default=0.3, ge=0, description="Weight of predicting the digits.")
     temperature: float = Field(default=0.07, gt=0, description="Of the digits' cosines.")
 
@@ -76,7 +79,7 @@ class Network(nn.Module):
         )
         self.outer = outer if config.knows_day else None
         self.trunk = Trunk(
-            lambda: CausalAttention(d, config.n_heads, distance_bias=False),
+            lambda: CausalAttention(d, config.n_heads, distance_bias=config.distance_bias),
             n_blocks=config.n_blocks,
             d_model=d,
             dropout=config.dropout,

@@ -197,3 +197,10 @@ def test_predicting_codes_needs_codes():
 def test_neighbours_alone_are_no_vector():
     with pytest.raises(ValidationError, match="add id, content or codes"):
         EncoreConfig(views=("neighbours",), code_loss=0.0)
+
+
+def test_attention_that_fades_with_distance_gives_another_model_that_knows_the_circle(data):
+    fading, plain = fit(data, distance_bias=True, n_heads=2), fit(data, n_heads=2)
+    asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
+    assert {*fading.recommend(asked, k=2).items[0].tolist()} == {10, COLD}  # described alike
+    assert not np.array_equal(fading.recommend(asked, k=5).scores, plain.recommend(asked, k=5).scores)
