@@ -13,7 +13,7 @@ from conftest import circle
 
 from models.fitting import fit_family, use_threads
 from models.recommender import FitData
-from models.recommenders import trie_pointer
+from models.recommenders.trie_pointer.network import TriePointerModule
 from models.tokenizers.residual_kmeans import ResidualKMeans, ResidualKMeansConfig
 
 use_threads(1)
@@ -22,7 +22,7 @@ codes = ResidualKMeans.fit(vectors, ResidualKMeansConfig(n_levels=2, codebook_si
 data = FitData(circle(n_users=120, length=18, seed=0), 24, vectors, codes)
 steps = 0
 if sys.argv[2] == "epoch 2":
-    real = trie_pointer.TriePointerModule.loss
+    real = TriePointerModule.loss
 
     def loss(self, batch):
         global steps
@@ -31,7 +31,7 @@ if sys.argv[2] == "epoch 2":
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, batch)
 
-    trie_pointer.TriePointerModule.loss = loss
+    TriePointerModule.loss = loss
 settings = {"epochs": 4, "d_model": 16, "dropout": 0.3}
 state = fit_family("trie-pointer", settings, data, seed=5, checkpoint=Path(sys.argv[1])).recommender.state()
 total = hashlib.sha256()

@@ -8,12 +8,19 @@ from dataclasses import replace
 
 import pytest
 
+from data.event_store import postgresql
 from data.event_store.event import Added, Clash, Event, EventStore
 from data.event_store.users import forgotten_name
 
 Open = Callable[..., EventStore]
 
 BUY, SEE = ("purchase",), ("purchase", "view")
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a late database costs has tests of its own; here a busy machine must not fail."""
+    monkeypatch.setattr(postgresql, "PATIENCE_SECONDS", 30)
 
 
 def event(key: str, user: str = "ann", item: str = "10", timestamp: int = 100, **more: object) -> Event:
