@@ -69,13 +69,13 @@ def stepwise_beam(
         source, nodes, scores = _extend(logits, place, nodes, scores, trie, usable, beam)
         if level + 1 < trie.n_levels:
             parent = np.take_along_axis(place, source, axis=1)
-            asked, place = _open(~trie.one_item[nodes] & ~np.isneginf(scores))
+            asked, place = _to_ask(~trie.one_item[nodes] & ~np.isneginf(scores))
             taken = (np.take_along_axis(each, asked, axis=1) for each in (parent, trie.code[nodes]))
             logits = speller.then(*taken)
     return _ranked(np.where(np.isneginf(scores), NO_ITEM, trie.item_of[nodes]), scores, k)
 
 
-def _open(undecided: Mask) -> tuple[Ints, Ints]:
+def _to_ask(undecided: Mask) -> tuple[Ints, Ints]:
     """Which prefixes to ask about, and where among them each prefix is: bool [Q, W] -> [Q, A], [Q, W].
 
     A row with fewer than A of them is filled up with others. A prefix that is not asked about is at 0, and
