@@ -24,7 +24,13 @@ LOG2_E = 1 / math.log(2)
 
 
 def full_softmax(
-    hidden: Tensor, table: Tensor, bias: Tensor, target_query: Tensor, target_item: Tensor
+    hidden: Tensor,
+    table: Tensor,
+    bias: Tensor,
+    target_query: Tensor,
+    target_item: Tensor,
+    *,
+    left_out: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Mean of -log softmax(hidden @ table.T + bias) at the targets: a scalar.
 
@@ -36,8 +42,12 @@ def full_softmax(
         bias: float [I].
         target_query: int64 [M], in [0, Q), ascending.
         target_item: int64 [M], in [0, I).
+        left_out: queries, int64 [P], ascending, and items, int64 [P], that cannot come next there; a target
+            is none of them.
     """
-    return cast(Tensor, _Blocks.apply(hidden, table, bias, target_query, target_item))
+    if left_out is None:
+        left_out = target_query[:0], target_item[:0]
+    return cast(Tensor, _Blocks.apply(hidden, table, bias, target_query, target_item, *left_out))
 
 
 class _Blocks(torch.autograd.Function):
@@ -45,28 +55,39 @@ class _Blocks(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, target_query: Tensor, target_item: Tensor
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        bias: Tensor,
+        target_query: Tensor,
+        target_item: Tensor,
+        out_query: Tensor,
+        out_item: Tensor,
     ) -> Tensor:
         n_queries, n_items = len(hidden), len(table)
         n_targets = torch.bincount(target_query, minlength=n_queries).to(hidden.dtype)
         rows = min(n_queries, rows_of_a_block(table))
         begins = range(0, n_queries, max(1, rows))
-        first = torch.searchsorted(target_query, torch.tensor([*begins, n_queries], device=hidden.device))
+        bounds = torch.tensor([*begins, n_queries], device=hidden.device)
+        targets = itertools.pairwise(torch.searchsorted(target_query, bounds).tolist())
+        outside = itertools.pairwise(torch.searchsorted(out_query, bounds).tolist())
         queries, shift = hidden * LOG2_E, (bias * LOG2_E)[:, None]  # logits for exp2, cheaper than exp
         small = n_queries == 0 or bool(_largest_logit(queries, table, shift) < SAFE_EXPONENT)
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
         grad_bias, total = torch.zeros_like(bias), hidden.new_zeros(())
         buffer = hidden.new_empty(n_items * rows)
-        for begin, (start, stop) in zip(begins, itertools.pairwise(first.tolist()), strict=True):
+        least, tiny = torch.finfo(hidden.dtype).min, torch.finfo(hidden.dtype).tiny
+        for begin, (start, stop), (left, right) in zip(begins, targets, outside, strict=True):
             end = min(begin + rows, n_queries)
             weight = n_targets[begin:end]
             at = target_item[start:stop], target_query[start:stop] - begin
             block = buffer[: n_items * (end - begin)].view(n_items, end - begin)
             torch.addmm(shift, table, queries[begin:end].T, out=block)
+            block[out_item[left:right], out_query[left:right] - begin] = -torch.inf
             if not small:
-                block.sub_(block.amax(0))
+                block.sub_(block.amax(0).clamp_(min=least))
             total -= block[at].sum()
-            mass = block.exp2_().sum(0)
+            mass = block.exp2_().sum(0).clamp_(min=tiny)  # 0 where no item is left, and then no target
             total += weight @ mass.log2()
             block.index_put_(at, -(mass / weight)[at[1]], accumulate=True)
             scale = weight / mass
@@ -83,7 +104,7 @@ class _Blocks(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad / ctx.n_targets
         grad_hidden, grad_table, grad_bias = ctx.saved_tensors
-        return grad_hidden * scale, grad_table * scale, grad_bias * scale, None, None
+        return grad_hidden * scale, grad_table * scale, grad_bias * scale, None, None, None, None
 
 
 def rows_of_a_block(table: Tensor) -> int:

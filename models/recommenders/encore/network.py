@@ -56,6 +56,10 @@ class NetworkConfig(TrainedConfig):
         "returned, own items come last and nothing is learned for it.",
     )
     pointer_width: int = Field(default=32, ge=4, description="Hidden units of the pointer's network.")
+    explores: bool = Field(
+        default=False,
+        description="Whether an item that is new to the user is told from new ones alone, not from own ones.",
+    )
     distance_bias: bool = Field(
         default=False, description="Whether attention fades with distance, as long histories want it."
     )
@@ -85,6 +89,7 @@ class Network(nn.Module):
             dropout=config.dropout,
         )
         self.code_loss = config.code_loss if len(views.digits) else 0.0
+        self.explores = config.explores
         self.pointer = None
         if pointing:
             self.pointer = Pointer(len(FEATURES), len(views.known), d, config.pointer_width)
@@ -104,7 +109,8 @@ class Network(nn.Module):
             loss = loss - torch.where(own >= 0, back[own.clamp(min=0)], sentinel[query]).mean()
             query, target = query[own < 0], target[own < 0]  # the rest is for items that are new to the user
         if len(target):
-            loss = loss + full_softmax(hidden, items, self.closed, query, target)
+            had = _own(batch) if self.explores else None
+            loss = loss + full_softmax(hidden, items, self.closed, query, target, left_out=had)
             loss = loss + self._spelled(hidden, query, target)
         return loss
 
@@ -239,6 +245,20 @@ class Committee(nn.Module):
         for network in self.networks:
             if network.pointer is not None and batch.pairs is not None:
                 network.pointer.standardise(batch.pairs.features.numpy())
+
+
+def _own(batch: RowBatch) -> tuple[Tensor, Tensor]:
+    """Items that each query's user had, as far as is known: queries and items, int64 [P], queries ascending.
+
+    The pointer knows the whole history; without one, the row is what there is.
+    """
+    if batch.pairs is not None:
+        return batch.pairs.query, batch.pairs.item
+    item = batch.rows.item
+    row, seen = batch.cell // (item.shape[1] + 1), batch.cell % (item.shape[1] + 1)
+    places = torch.arange(item.shape[1], device=item.device)
+    query, place = (places < seen[:, None]).nonzero(as_tuple=True)
+    return query, item[row[query], place]
 
 
 def committee_of(config: NetworkConfig, data: FitData, near: ItemGraph) -> Committee:

@@ -85,6 +85,15 @@ class EncoreConfig(NetworkConfig):
         return self
 
     @model_validator(mode="after")
+    def _own_items_are_answered_for(self) -> Self:
+        if self.explores and not self.pointer:
+            raise ValueError(
+                "explores leaves own items out of the softmax, so that a pointer must answer for them, but "
+                "pointer is false: set pointer to true or explores to false."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _codes_are_there(self) -> Self:
         if "codes" not in self.views and (self.code_loss or self.code_score):
             raise ValueError(

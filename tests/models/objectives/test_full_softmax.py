@@ -1,5 +1,7 @@
 """Full softmax without a logits matrix: the same loss and gradients as cross-entropy."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -98,3 +100,46 @@ def test_no_query_costs_nothing():
     loss = full_softmax(hidden, table, bias, nothing, nothing)
     assert loss.item() == 0
     assert gradients(loss, [table])[0].abs().max() == 0
+
+
+def test_what_is_left_out_of_a_query_has_no_share_in_it():
+    hidden, table = torch.zeros(2, 1), torch.zeros(4, 1)
+    out = torch.tensor([0, 0, 1]), torch.tensor([1, 2, 3])
+    query, item = torch.tensor([0, 1]), torch.tensor([3, 0])
+    loss = full_softmax(hidden, table, torch.zeros(4), query, item, left_out=out)
+    assert loss.item() == pytest.approx((math.log(2) + math.log(3)) / 2)  # 2 and 3 items are left
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 9), st.integers(2, 12), st.integers(0, 99), st.integers(1, 40), st.sampled_from([1, 40])
+)
+def test_left_out_equals_cross_entropy_over_the_rest(n_queries, n_items, seed, block_items, size):
+    hidden, table, bias = problem(n_queries, n_items, 3, seed)
+    hidden = (size * hidden).detach().requires_grad_()  # as they are, and too large to leave so
+    query, item = torch.arange(n_queries), torch.randint(n_items, (n_queries,))
+    outside = torch.rand(n_queries, n_items) < 0.5
+    outside[query, item] = False
+    inputs = hidden, table, bias
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", block_items * 8)
+        ours = full_softmax(*inputs, query, item, left_out=outside.nonzero(as_tuple=True))
+        mine = gradients(ours, inputs)
+    theirs = cross_entropy((hidden @ table.T + bias).masked_fill(outside, -torch.inf), item)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-10)
+    for a, b in zip(mine, gradients(theirs, inputs), strict=True):
+        assert torch.allclose(a, b, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_query_with_nothing_left_and_no_target_costs_nothing(size):
+    hidden, table, bias = problem(2, 3, 2, seed=4)
+    hidden = (size * hidden).detach().requires_grad_()
+    out = torch.tensor([0, 0, 0]), torch.tensor([0, 1, 2])
+    query, item = torch.tensor([1]), torch.tensor([2])
+    loss = full_softmax(hidden, table, bias, query, item, left_out=out)
+    alone = full_softmax(hidden[1:], table, bias, query - 1, item)
+    assert loss.item() == pytest.approx(alone.item(), abs=1e-10)
+    of_hidden, of_table = gradients(loss, (hidden, table))
+    assert of_hidden[0].abs().max() == 0
+    assert torch.isfinite(of_table).all()

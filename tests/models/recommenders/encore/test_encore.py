@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.fitting import fit_family
+from models.item_graph import ItemGraph
 from models.recommender import FitData
+from models.recommenders.encore.network import _own, committee_of
 from models.recommenders.encore.recipe import MIXTURE, Encore, EncoreConfig
 from models.tokenizers.code_table import CodeTable
 
@@ -204,3 +206,44 @@ def test_attention_that_fades_with_distance_gives_another_model_that_knows_the_c
     asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
     assert {*fading.recommend(asked, k=2).items[0].tolist()} == {10, COLD}  # described alike
     assert not np.array_equal(fading.recommend(asked, k=5).scores, plain.recommend(asked, k=5).scores)
+
+
+def test_a_softmax_that_explores_leaves_own_items_out(data):
+    """By hand: the loss over all items but those of the row so far, at the state before each target."""
+    rows = EncoreConfig(**SMALL).batches(data.events, N_ITEMS).batch(np.array([0]), np.random.default_rng(0))
+    losses = []
+    for explores in (False, True):
+        torch.manual_seed(0)
+        config = EncoreConfig(**SMALL, explores=explores, code_loss=0.0)
+        near = ItemGraph.from_arrays(fit(data, epochs=1).weights.state_dict())
+        network = committee_of(config, data, near).eval().networks[0]
+        losses.append(network.loss(rows).item())
+    items = network.views()
+    state = network._dated(network.trunk(network.inputs(rows.rows, items)), rows.rows)[0]
+    by_hand = []
+    for cell, target in zip(rows.cell.tolist(), rows.target_item.tolist(), strict=True):
+        own = {*rows.rows.item[0, :cell].tolist(), COLD}
+        left = [item for item in range(N_ITEMS) if item not in own]
+        by_hand.append(-(state[cell] @ items[left].T).log_softmax(0)[left.index(target)].item())
+    assert losses[1] == pytest.approx(np.mean(by_hand), abs=1e-5)
+    assert losses[1] < losses[0]
+
+
+def test_exploring_without_a_pointer_leaves_own_items_to_nobody():
+    with pytest.raises(ValidationError, match="a pointer must answer for them"):
+        EncoreConfig(explores=True, pointer=False)
+
+
+def test_with_a_pointer_own_items_are_those_of_the_whole_history():
+    events = Interactions.from_histories([[3, 4, 5, 3]], [[day * SECONDS_PER_DAY for day in range(4)]])
+    batches = EncoreConfig(max_length=2, queries_per_row=1).batches(events, 6, with_pairs=True)
+    for seed in range(9):
+        batch = batches.batch(np.array([0]), np.random.default_rng(seed))
+        query, item = _own(batch)
+        before = {
+            4: {3},
+            5: {3, 4},
+            3: {3, 4, 5},
+        }  # of each target, of which the window has two events at most
+        assert {*item.tolist()} == before[batch.target_item.item()]
+        assert query.tolist() == [0] * len(item)
