@@ -8,6 +8,7 @@ product-quantised codes; the collision digit is left out, so items with equal co
 positions, Q queries, m digits, K codes of a digit, D model size.
 """
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -42,6 +43,7 @@ class ParallelCodesModule(nn.Module):
         d, sizes = config.d_model, codes.sizes[:-1]
         self.temperature = config.temperature
         self.sizes = list(sizes)
+        self.scale = math.sqrt(len(sizes) * d)  # a mean of unit vectors would drown in what the blocks add
         self.tokens = CodeTokens(codes.codes[:, :-1], sizes, d)
         self.position = nn.Embedding(config.max_length, d)
         self.start = nn.Parameter(torch.zeros(d))
@@ -87,9 +89,9 @@ class ParallelCodesModule(nn.Module):
         return list(functional.normalize(self.tokens.table.weight, dim=-1).split(self.sizes))
 
     def _inputs(self, item: Tensor) -> Tensor:
-        """int64 [B, T] -> [B, T + 1, D]."""
-        x = self.drop(self.tokens.pooled(item) + self.position(torch.arange(item.shape[1])))
-        return torch.cat([self.start.expand(len(item), 1, -1), x], dim=1)
+        """Items as they are read, entries of variance 1 at first: int64 [B, T] -> [B, T + 1, D]."""
+        x = self.scale * self.tokens.pooled(item) + self.position(torch.arange(item.shape[1]))
+        return torch.cat([self.start.expand(len(item), 1, -1), self.drop(x)], dim=1)
 
 
 class ParallelCodes(CodeRecommender[ParallelCodesConfig, ParallelCodesModule]):

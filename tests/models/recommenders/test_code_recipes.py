@@ -103,6 +103,15 @@ def test_an_item_without_a_head_of_its_own_is_the_mean_of_its_codes():
     assert torch.allclose(module.tokens.pooled(torch.tensor([4])), (table[1] + table[3]) / 2)
 
 
+@pytest.mark.parametrize("d_model", [16, 128])
+def test_parallel_codes_read_entries_of_variance_one(d_model):
+    torch.manual_seed(0)
+    digits = np.random.default_rng(0).integers(0, 64, (500, 33))
+    module = ParallelCodesModule(ParallelCodesConfig(d_model=d_model), CodeTable(digits, (64,) * 33))
+    read = module.eval()._inputs(torch.arange(500)[:, None])[:, 1]
+    assert read.var().item() == pytest.approx(1, abs=0.1)
+
+
 def test_recgpt_predicts_each_token_from_the_same_slot_of_the_item_before():
     module = jiggle(RecGPTModule(RecGPTConfig(**SIZES), CODES, CONTENT))
     batch, total = one_batch(), 0.0
