@@ -8,8 +8,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from flows.benchmark.config import NOT_SETTINGS, Contender
 from flows.benchmark.pieces import Piece, Pieces
+from flows.config import ConfigError, mistakes
 from models.families import FAMILIES
 
 logger = logging.getLogger(__name__)
@@ -25,6 +28,9 @@ def found_before(earlier: Mapping[str, Any], contender: Contender, on: str, piec
         contender: who wants settings; an ablation has those of its family.
         on: the data set that was tuned on.
         pieces: of that data set.
+
+    Raises:
+        ConfigError: the study had a setting that this version of the code does not have.
     """
     rows = earlier["datasets"].get(on, {}).get("rows", ())
     row = next((each for each in rows if each["name"] == contender.parent), None)
@@ -39,7 +45,7 @@ def found_before(earlier: Mapping[str, Any], contender: Contender, on: str, piec
     then = row["tuning"].get("fixed", _fixed(earlier["config"]["families"][contender.parent]))
     study = row["tuning"] | {
         "fixed": then,
-        "differs": _differing(contender.family, then, contender.fixed),
+        "differs": _differing(contender, then),
         "params": {name: row["settings"][name] for name in names},
     }
     return pieces.get(f"{contender.parent} found", study, lambda _: study)
@@ -50,8 +56,15 @@ def _fixed(given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key not in NOT_SETTINGS}
 
 
-def _differing(family: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _differing(contender: Contender, then: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Settings that the study had fixed otherwise than the fit has: [then, now] of each."""
-    make = FAMILIES[family].config
-    before, after = (make(**given).model_dump(mode="json") for given in (then, now))
+    make = FAMILIES[contender.family].config
+    try:
+        before = make(**then).model_dump(mode="json")
+    except ValidationError as error:
+        raise ConfigError(
+            f"{contender.name}: --found takes settings of the code as it is, but the result file has "
+            f"{'; '.join(mistakes(error))}: tune again, without --found"
+        ) from error
+    after = make(**contender.fixed).model_dump(mode="json")
     return {name: [value, after[name]] for name, value in before.items() if value != after[name]}

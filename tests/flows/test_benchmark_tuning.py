@@ -107,6 +107,15 @@ def test_what_was_fixed_otherwise_in_the_trials_is_told(data, tmp_path):
         assert "sasrec (epochs 3 in its trials, 2 in the fit)" in document(result)
 
 
+def test_a_setting_that_the_code_no_longer_has_is_named(data, tmp_path):
+    config = config_of(TWO, tmp_path)
+    asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False)
+    before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None)
+    before["datasets"]["ring"]["rows"][0]["tuning"]["fixed"] = {"forgotten": 3}
+    with pytest.raises(ConfigError, match=r"sasrec: --found takes .*forgotten: Extra .*without --found"):
+        benchmark(config, replace(asked, found=True), Home(tmp_path / "found"), lambda _: None, before)
+
+
 def test_who_has_no_row_or_lacks_a_setting_is_tuned_and_it_is_told(data, tmp_path, caplog):
     config = config_of(TWO, tmp_path)
     asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False, found=True)
