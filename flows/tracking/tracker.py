@@ -5,6 +5,8 @@ that was killed is continued and not started twice. A tracker is a value: no glo
 """
 
 import json
+import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from sqlalchemy import Engine, event
 
 from flows.environment import Home
 
@@ -231,7 +234,8 @@ class Tracker:
 def make_store(uri: str) -> None:
     """Make a local store's SQLite file, whole or not at all; does nothing for one that is there, or a server.
 
-    MLflow's first migration is many transactions: a file that was killed in it can never be opened again.
+    MLflow's first migration is many transactions: a file that was killed in it can never be opened again. As
+    none of them is kept alone, the disk is waited for once, at the end.
     """
     if not uri.startswith(SQLITE) or (file := Path(uri.removeprefix(SQLITE))).exists():
         return
@@ -240,8 +244,26 @@ def make_store(uri: str) -> None:
         if not file.exists():
             draft = file.with_name(f"{file.name}.draft")
             draft.unlink(missing_ok=True)
-            MlflowClient(f"{SQLITE}{draft}").search_registered_models()  # runs and registry
+            with _unhurried_disk():
+                MlflowClient(f"{SQLITE}{draft}").search_registered_models()  # runs and registry
+            with draft.open("rb+") as written:
+                os.fsync(written.fileno())
             draft.replace(file)
+
+
+@contextmanager
+def _unhurried_disk() -> Iterator[None]:
+    """SQLite connections that are opened meanwhile do not wait for the disk after each transaction."""
+
+    def open_(connection: Any, _record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", open_)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", open_)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
