@@ -36,14 +36,19 @@ class ParallelCodesConfig(TrainedConfig):
 
 
 class ParallelCodesModule(nn.Module):
-    """Digit embeddings that are read and predicted, trunk, one head per digit."""
+    """Digit embeddings that are read and predicted, trunk, one head per digit.
+
+    A mean of unit vectors would drown in what the blocks add to it, so it is read `scale` times as large.
+    """
+
+    scale: Tensor
 
     def __init__(self, config: ParallelCodesConfig, codes: CodeTable) -> None:
         super().__init__()
         d, sizes = config.d_model, codes.sizes[:-1]
         self.temperature = config.temperature
         self.sizes = list(sizes)
-        self.scale = math.sqrt(len(sizes) * d)  # a mean of unit vectors would drown in what the blocks add
+        self.register_buffer("scale", torch.tensor([math.sqrt(len(sizes) * d)]))
         self.tokens = CodeTokens(codes.codes[:, :-1], sizes, d)
         self.position = nn.Embedding(config.max_length, d)
         self.start = nn.Parameter(torch.zeros(d))
@@ -98,6 +103,7 @@ class ParallelCodes(CodeRecommender[ParallelCodesConfig, ParallelCodesModule]):
     """The recommender."""
 
     family: ClassVar[str] = "parallel-codes"
+    older_than: ClassVar[dict[str, Tensor]] = {"scale": torch.ones(1)}
 
     @staticmethod
     def build(config: ParallelCodesConfig, codes: CodeTable, content: Floats) -> ParallelCodesModule:

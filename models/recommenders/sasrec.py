@@ -8,6 +8,7 @@ Other recipes that read item ids change the trunk (`esasrec.py`, `hstu.py`).
 Dims: B rows, T positions, D model size, I items.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -109,9 +110,13 @@ class SASRecBCEConfig(ShortHistoryConfig):
 
 
 class SASRecModule(nn.Module):
-    """Item embedding, learned positions, a trunk; the item embedding also scores."""
+    """Item embedding, learned positions, a trunk; the item embedding also scores.
+
+    It is read `scale` times as large as it scores (the authors' code), or it would drown in what blocks add.
+    """
 
     bias: Tensor
+    scale: Tensor
 
     def __init__(self, config: SASRecConfig, n_items: int) -> None:
         super().__init__()
@@ -125,6 +130,7 @@ class SASRecModule(nn.Module):
             self.bias = nn.Parameter(bias)
         else:
             self.register_buffer("bias", bias)
+        self.register_buffer("scale", torch.tensor([math.sqrt(d)]))
         self.drop = nn.Dropout(config.dropout)
         self.trunk = config.trunk()
         nn.init.normal_(self.item.weight, std=d**-0.5)
@@ -140,7 +146,7 @@ class SASRecModule(nn.Module):
         return self.trunk.at(self._inputs(rows.item), rows.length, rows.clock())
 
     def _inputs(self, item: Tensor) -> Tensor:
-        x = self.drop(self.item(item) + self.position(torch.arange(item.shape[1])))
+        x = self.drop(self.scale * self.item(item) + self.position(torch.arange(item.shape[1])))
         return torch.cat([self.start.expand(len(item), 1, -1), x], dim=1)
 
     def loss(self, batch: RowBatch) -> Tensor:
@@ -245,7 +251,8 @@ class SASRec:
     def from_state(cls, config: SASRecConfig, state: Arrays) -> Self:
         """See `Recommender.from_state`."""
         module = SASRecModule(config, len(state["bias"]))
-        module.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+        unscaled = {"scale": torch.ones(1)}  # of bundles that are older than it
+        module.load_state_dict(unscaled | {name: torch.from_numpy(value) for name, value in state.items()})
         return cls(config, module)
 
 

@@ -6,7 +6,7 @@ from data.interactions import Interactions
 from models.families import FAMILIES
 from models.recommender import FitData
 from models.recommenders.code_lm import CodeLMConfig, CodeLMModule, with_newest_targets
-from models.recommenders.parallel_codes import ParallelCodesConfig, ParallelCodesModule
+from models.recommenders.parallel_codes import ParallelCodes, ParallelCodesConfig, ParallelCodesModule
 from models.recommenders.recgpt import RecGPTConfig, RecGPTModule
 from models.recommenders.tiger import TigerConfig, TigerModule
 from models.sequence.rows import RowBatches, newest_rows
@@ -147,3 +147,18 @@ def test_items_with_equal_codes_tie_and_are_ordered_by_id(name):
     top = model.recommend(events, 4)
     assert set(top.scores[0, :2]) == {top.scores[0, 0]}
     assert top.items[0].tolist() in ([0, 2, 1, 3], [1, 3, 0, 2])
+
+
+def test_parallel_codes_from_before_the_scale_answer_as_they_did():
+    torch.manual_seed(0)
+    config = ParallelCodesConfig(**SIZES)
+    now = ParallelCodes(config, CODES, ParallelCodesModule(config, CODES))
+    before = {name: value for name, value in now.state().items() if name != "weights.scale"}
+    unscaled = now.state() | {"weights.scale": np.ones(1, dtype=np.float32)}
+    asked = Interactions.from_histories([[0, 1, 2]])
+    lists = [
+        each.recommend(asked, 3).scores
+        for each in (*(ParallelCodes.from_state(config, state) for state in (before, unscaled)), now)
+    ]
+    assert np.array_equal(lists[0], lists[1])
+    assert not np.array_equal(lists[0], lists[2])
