@@ -47,6 +47,10 @@ class SASRecConfig(Config):
     n_heads: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     max_length: int = Field(default=200, ge=2, description="T, newest events the model sees.")
+    scaled_inputs: bool = Field(
+        default=False,
+        description="Read items sqrt(D) times as large as they score: learns faster, overfits sooner.",
+    )
     queries_per_row: int | None = Field(
         default=10, ge=1, description="Baskets predicted per row and epoch, None for all."
     )
@@ -110,13 +114,9 @@ class SASRecBCEConfig(ShortHistoryConfig):
 
 
 class SASRecModule(nn.Module):
-    """Item embedding, learned positions, a trunk; the item embedding also scores.
-
-    It is read `scale` times as large as it scores (the authors' code), or it would drown in what blocks add.
-    """
+    """Item embedding, learned positions, a trunk; the item embedding also scores."""
 
     bias: Tensor
-    scale: Tensor
 
     def __init__(self, config: SASRecConfig, n_items: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class SASRecModule(nn.Module):
             self.bias = nn.Parameter(bias)
         else:
             self.register_buffer("bias", bias)
-        self.register_buffer("scale", torch.tensor([math.sqrt(d)]))
+        self.scale = math.sqrt(d) if config.scaled_inputs else 1.0
         self.drop = nn.Dropout(config.dropout)
         self.trunk = config.trunk()
         nn.init.normal_(self.item.weight, std=d**-0.5)
@@ -251,8 +251,7 @@ class SASRec:
     def from_state(cls, config: SASRecConfig, state: Arrays) -> Self:
         """See `Recommender.from_state`."""
         module = SASRecModule(config, len(state["bias"]))
-        unscaled = {"scale": torch.ones(1)}  # of bundles that are older than it
-        module.load_state_dict(unscaled | {name: torch.from_numpy(value) for name, value in state.items()})
+        module.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
         return cls(config, module)
 
 
