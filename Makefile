@@ -38,8 +38,8 @@ up: $(STAMP) ## Prefect server, MLflow and the champion's service in one termina
 check: static ## lint, types, doctests, fast tests
 	$(BIN)/pytest -q -m "not slow"
 
-test: static ## everything, servers and kills included
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+test: static ## everything, servers and kills included; three at a time, because servers are waited for
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 static: $(STAMP)
 	@$(MAKE) --no-print-directory -j 2 lint types doctests
