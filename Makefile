@@ -38,7 +38,8 @@ up: $(STAMP) ## Prefect server, MLflow and the champion's service in one termina
 check: static ## lint, types, doctests, fast tests
 	$(BIN)/pytest -q -m "not slow"
 
-test: static ## everything, servers and kills included; three at a time, because servers are waited for
+test: static ## everything, servers and kills included
+	@# three at a time on two cores: many wait for servers
 	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 static: $(STAMP)
