@@ -31,7 +31,7 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
     """The recommender; scores in float64, so a history gets the same list alone and in any batch."""
 
     family: ClassVar[str]
-    older_than: ClassVar[dict[str, Tensor]] = {}
+    for_older_bundles: ClassVar[dict[str, Tensor]] = {}
     """Weights that the first bundles of a recipe lack, at what they mean there."""
 
     def __init__(self, config: ConfigT, codes: CodeTable, module: ModuleT) -> None:
@@ -120,7 +120,7 @@ class CodeRecommender(ABC, Generic[ConfigT, ModuleT]):
             for name, value in state.items()
             if name.startswith("weights.")
         }
-        module.load_state_dict(cls.older_than | weights)
+        module.load_state_dict(cls.for_older_bundles | weights)
         return cls(config, codes, module)
 
 

@@ -103,7 +103,7 @@ class ParallelCodes(CodeRecommender[ParallelCodesConfig, ParallelCodesModule]):
     """The recommender."""
 
     family: ClassVar[str] = "parallel-codes"
-    older_than: ClassVar[dict[str, Tensor]] = {"scale": torch.ones(1)}
+    for_older_bundles: ClassVar[dict[str, Tensor]] = {"scale": torch.ones(1)}
 
     @staticmethod
     def build(config: ParallelCodesConfig, codes: CodeTable, content: Floats) -> ParallelCodesModule:

@@ -58,6 +58,19 @@ class RowBatch:
     target_item: Tensor
     pairs: Pairs | None = None
 
+    def had(self) -> tuple[Tensor, Tensor]:
+        """Items that each query's user had: queries, ascending, and items, int64 [P].
+
+        Pairs tell of the whole history; without them the row before the query is all there is.
+        """
+        if self.pairs is not None:
+            return self.pairs.query, self.pairs.item
+        item = self.rows.item
+        row, seen = self.cell // (item.shape[1] + 1), self.cell % (item.shape[1] + 1)
+        places = torch.arange(item.shape[1], device=item.device)
+        query, place = (places < seen[:, None]).nonzero(as_tuple=True)
+        return query, item[row[query], place]
+
 
 class RowBatches:
     """Each user once an epoch: a window of events that ends with a basket, and baskets to predict in it."""

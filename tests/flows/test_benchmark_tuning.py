@@ -11,10 +11,13 @@ from optuna.storages.journal import JournalFileBackend
 
 from flows.benchmark.asked import Asked
 from flows.benchmark.config import contenders, load
+from flows.benchmark.found import found_before
+from flows.benchmark.pieces import Pieces
 from flows.benchmark.run import benchmark
 from flows.benchmark.table.render import document
 from flows.config import ConfigError
 from flows.environment import Home
+from models.families import FAMILIES
 from models.recommenders.sasrec import SASRecConfig
 from tests.flows.circle import CONFIG, timeless, write_ring
 
@@ -107,13 +110,13 @@ def test_what_was_fixed_otherwise_in_the_trials_is_told(data, tmp_path):
         assert "sasrec (epochs 3 in its trials, 2 in the fit)" in document(result)
 
 
-def test_a_setting_that_the_code_no_longer_has_is_named(data, tmp_path):
-    config = config_of(TWO, tmp_path)
-    asked = Asked(data, ("sasrec",), ("ring",), seeds=1, refit=False, ablations=False)
-    before = benchmark(config, asked, Home(tmp_path / "tuned"), lambda _: None)
-    before["datasets"]["ring"]["rows"][0]["tuning"]["fixed"] = {"forgotten": 3}
+def test_a_setting_that_the_code_no_longer_has_is_named(tmp_path):
+    (sasrec, *_) = contenders(config_of(TWO, tmp_path), ["sasrec"])
+    row = {"name": "sasrec", "settings": sasrec.settings({}), "tuning": {"fixed": {"forgotten": 3}}}
+    row["settings"] |= dict.fromkeys(FAMILIES["sasrec"].space, 1)
+    earlier = {"config": {"families": {"sasrec": {}}}, "datasets": {"ring": {"rows": [row]}}}
     with pytest.raises(ConfigError, match=r"sasrec: --found takes .*forgotten: Extra .*without --found"):
-        benchmark(config, replace(asked, found=True), Home(tmp_path / "found"), lambda _: None, before)
+        found_before(earlier, sasrec, "ring", Pieces(tmp_path))
 
 
 def test_who_has_no_row_or_lacks_a_setting_is_tuned_and_it_is_told(data, tmp_path, caplog):

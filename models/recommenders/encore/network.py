@@ -109,7 +109,7 @@ class Network(nn.Module):
             loss = loss - torch.where(own >= 0, back[own.clamp(min=0)], sentinel[query]).mean()
             query, target = query[own < 0], target[own < 0]  # the rest is for items that are new to the user
         if len(target):
-            had = _own(batch) if self.explores else None
+            had = batch.had() if self.explores else None
             loss = loss + full_softmax(hidden, items, self.closed, query, target, left_out=had)
             loss = loss + self._spelled(hidden, query, target)
         return loss
@@ -245,20 +245,6 @@ class Committee(nn.Module):
         for network in self.networks:
             if network.pointer is not None and batch.pairs is not None:
                 network.pointer.standardise(batch.pairs.features.numpy())
-
-
-def _own(batch: RowBatch) -> tuple[Tensor, Tensor]:
-    """Items that each query's user had, as far as is known: queries and items, int64 [P], queries ascending.
-
-    The pointer knows the whole history; without one, the row is what there is.
-    """
-    if batch.pairs is not None:
-        return batch.pairs.query, batch.pairs.item
-    item = batch.rows.item
-    row, seen = batch.cell // (item.shape[1] + 1), batch.cell % (item.shape[1] + 1)
-    places = torch.arange(item.shape[1], device=item.device)
-    query, place = (places < seen[:, None]).nonzero(as_tuple=True)
-    return query, item[row[query], place]
 
 
 def committee_of(config: NetworkConfig, data: FitData, near: ItemGraph) -> Committee:

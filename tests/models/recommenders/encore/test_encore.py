@@ -9,7 +9,7 @@ from data.interactions import SECONDS_PER_DAY, Interactions
 from models.fitting import fit_family
 from models.item_graph import ItemGraph
 from models.recommender import FitData
-from models.recommenders.encore.network import _own, committee_of
+from models.recommenders.encore.network import committee_of
 from models.recommenders.encore.recipe import MIXTURE, Encore, EncoreConfig
 from models.tokenizers.code_table import CodeTable
 
@@ -211,11 +211,10 @@ def test_attention_that_fades_with_distance_gives_another_model_that_knows_the_c
 def test_a_softmax_that_explores_leaves_own_items_out(data):
     """By hand: the loss over all items but those of the row so far, at the state before each target."""
     rows = EncoreConfig(**SMALL).batches(data.events, N_ITEMS).batch(np.array([0]), np.random.default_rng(0))
-    losses = []
+    near, losses = ItemGraph.from_arrays(fit(data, epochs=1).weights.state_dict()), []
     for explores in (False, True):
         torch.manual_seed(0)
         config = EncoreConfig(**SMALL, explores=explores, code_loss=0.0)
-        near = ItemGraph.from_arrays(fit(data, epochs=1).weights.state_dict())
         network = committee_of(config, data, near).eval().networks[0]
         losses.append(network.loss(rows).item())
     items = network.views()
@@ -236,14 +235,10 @@ def test_exploring_without_a_pointer_leaves_own_items_to_nobody():
 
 def test_with_a_pointer_own_items_are_those_of_the_whole_history():
     events = Interactions.from_histories([[3, 4, 5, 3]], [[day * SECONDS_PER_DAY for day in range(4)]])
+    before = {4: {3}, 5: {3, 4}, 3: {3, 4, 5}}  # each target; the window has two events at most
     batches = EncoreConfig(max_length=2, queries_per_row=1).batches(events, 6, with_pairs=True)
     for seed in range(9):
         batch = batches.batch(np.array([0]), np.random.default_rng(seed))
-        query, item = _own(batch)
-        before = {
-            4: {3},
-            5: {3, 4},
-            3: {3, 4, 5},
-        }  # of each target, of which the window has two events at most
+        query, item = batch.had()
         assert {*item.tolist()} == before[batch.target_item.item()]
         assert query.tolist() == [0] * len(item)
