@@ -49,7 +49,8 @@ class SASRecConfig(Config):
     max_length: int = Field(default=200, ge=2, description="T, newest events the model sees.")
     scaled_inputs: bool = Field(
         default=False,
-        description="Read items sqrt(D) times as large as they score: learns faster, overfits sooner.",
+        description="Read items sqrt(D) times as large as they score, as the authors' code does; it learns "
+        "faster and overfits sooner.",
     )
     queries_per_row: int | None = Field(
         default=10, ge=1, description="Baskets predicted per row and epoch, None for all."
