@@ -112,21 +112,24 @@ def benchmark(
     refit: Annotated[bool, typer.Option(help="Also a table fitted on train + validation.")] = True,
     ablations: Annotated[bool, typer.Option(help="Also each family's ablations.")] = True,
     found: Annotated[bool, typer.Option("--found", help="Settings of the result file, no tuning.")] = False,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the families, each with the config's threads.", min=1)
+    ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("benchmarks/results"),
 ) -> None:
     """Compare families as papers do: leave one out, equal tuning for all, full catalogue, several seeds.
 
     Started again it goes on where it was. Writes JSON, Markdown and plots; all runs are in MLflow.
 
-    Example: `encore benchmark amazon-loo --data DIR`
+    Example: `encore benchmark amazon-loo --data DIR --workers 2`
 
     Example: `encore benchmark amazon-loo --data DIR --datasets beauty --families popularity,sasrec`
     """
     from flows.benchmark.asked import Asked
     from flows.commands.benchmark import run
 
-    asked = Asked(data, _names(families), _names(datasets), seeds, refit, cold, ablations, found)
-    run(name, asked, out)
+    chosen = (_names(families), _names(datasets))
+    run(name, Asked(data, *chosen, seeds, refit, cold, ablations, found, workers), out)
 
 
 @app.command(rich_help_panel=LEARN)

@@ -18,6 +18,7 @@ class Asked:
         cold: share of the items to hold out; 0 for no such experiment.
         ablations: whether to fit each family's ablations, too.
         found: whether to fit with the settings that the result file holds, instead of tuning.
+        workers: processes that share the contenders; no number depends on it.
     """
 
     data: Path
@@ -28,6 +29,7 @@ class Asked:
     cold: float = 0.0
     ablations: bool = True
     found: bool = False
+    workers: int = 1
 
     def command(self, name: str) -> str:
         """What to type for the same; the folder of the data is not told."""
@@ -38,4 +40,5 @@ class Asked:
         words += [] if self.refit else ["--no-refit"]
         words += [] if self.ablations else ["--no-ablations"]
         words += ["--found"] if self.found else []
+        words += ["--workers", str(self.workers)] if self.workers > 1 else []
         return shlex.join(words)

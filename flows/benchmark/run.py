@@ -1,9 +1,10 @@
 """Run: every asked contender on every asked data set; after each one the result is written anew.
 
 The order is fixed by the config and no number of one contender changes another: each is tuned on validation
-users first, then fitted and asked for the test once a seed.
+users first, then fitted and asked for the test once a seed. So several processes may share them.
 """
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,9 @@ from flows.benchmark.record import Record
 from flows.benchmark.table.compare import opponents, significance
 from flows.benchmark.table.rows import Row, protocols
 from flows.benchmark.tune import tune
-from flows.environment import LAYERS, Home
+from flows.compute.claims import Claims
+from flows.compute.helpers import helped
+from flows.environment import LAYERS, Home, prepare
 from flows.tracking.machine import machine
 from flows.tracking.recording import commit
 from flows.tracking.tracker import Tracker
@@ -38,6 +41,8 @@ def benchmark(
     home: Home,
     publish: Publish,
     earlier: dict[str, Any] | None = None,
+    *,
+    tell: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Do what is missing and return everything that is there.
 
@@ -47,25 +52,59 @@ def benchmark(
         home: where pieces and runs go.
         publish: is given the result after each contender.
         earlier: what the result file holds; its settings are used if `asked.found`.
+        tell: called first in each further process, of a module; lets it tell what it does.
 
     Raises:
         ConfigError: a data set or family that is not known.
         DataError: files are missing or break a rule.
+        HelperFailed: one of several processes met an error.
     """
     use_threads(config.threads)
-    rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
-    rows = [row for row in rows if asked.ablations or not row.is_ablation]
+    jobs = _jobs(config, asked)
     tracker = Tracker(home.tracking_uri, home.files_url, EXPERIMENT)
     everything = _Everything(config, asked, home, tracker, earlier if asked.found else None)
-    for name in names:
-        for row in rows:
-            everything.make(name, row)
-            publish(everything.result())
-        if asked.cold:
-            everything.make_cold(name, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        claims = Claims(Path(folder), len(jobs))
+        helpers = min(asked.workers, len(jobs)) - 1
+        if helpers:
+            _ = tracker.experiment_id  # made once, before several look for it
+        shared = {"config": config, "asked": asked, "home": home.root, "found": everything.found}
+        with helped(helpers, _help, **shared, claims=claims, tell=tell):
+            for job in claims.take():
+                everything.make(*jobs[job])
+                publish(everything.result())
+        for job in claims.left():  # a helper was killed
+            everything.make(*jobs[job])
     result = everything.result()
     publish(result)
     return result
+
+
+def _jobs(config: BenchmarkConfig, asked: Asked) -> list[tuple[str, Contender]]:
+    """Data set and contender of every job; ablations last, as they wait for their families' settings."""
+    rows, names = contenders(config, asked.families), chosen(asked.datasets, config.datasets, "--datasets")
+    rows = [row for row in rows if asked.ablations or not row.is_ablation]
+    rows.sort(key=lambda row: row.is_ablation)
+    return [(name, row) for name in names for row in rows]
+
+
+def _help(
+    config: BenchmarkConfig,
+    asked: Asked,
+    home: Path,
+    found: dict[str, Any] | None,
+    claims: Claims,
+    tell: Callable[[], None],
+) -> None:
+    """What a further process does: jobs until none is left; the first one publishes what comes out."""
+    prepare(home)
+    tell()
+    use_threads(config.threads)
+    here, jobs = Home(home), _jobs(config, asked)
+    tracker = Tracker(here.tracking_uri, here.files_url, EXPERIMENT)
+    everything = _Everything(config, asked, here, tracker, found)
+    for job in claims.take():
+        everything.make(*jobs[job])
 
 
 @dataclass
@@ -81,7 +120,7 @@ class _Everything:
     _splits: dict[str, ColdSplit | None] = field(default_factory=dict)
 
     def make(self, dataset: str, contender: Contender) -> None:
-        """Tune, fit and ask one contender, as far as it was not done."""
+        """Tune, fit and ask one contender, also for held-out items, as far as it was not done."""
         pieces = Pieces(self._root(dataset))
         problem = self._problem(dataset, pieces, contender.items)
         if problem is None:
@@ -90,10 +129,8 @@ class _Everything:
         row = self._row(problem, contender, record, pieces)
         if row is not None:
             record.finish({f"test.{way}.{metric}": row.mean(way, metric) for way in WAYS for metric in SHOWN})
-
-    def make_cold(self, dataset: str, rows: Sequence[Contender]) -> None:
-        """Ask the data set's contenders for held-out items, as far as it was not done."""
-        self._cold(dataset, rows, Pieces(self._root(dataset)))
+        if self.asked.cold and not contender.is_ablation:
+            self._cold(dataset, [contender], pieces)
 
     def result(self) -> dict[str, Any]:
         """Everything that was found, for the JSON file."""

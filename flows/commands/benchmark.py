@@ -49,7 +49,7 @@ def run(name: str, asked: Asked, out: Path) -> None:
     def publish(found: dict[str, Any]) -> None:
         write(with_earlier(found), out)
 
-    result = benchmark(config, asked, home(), publish, earlier)
+    result = benchmark(config, asked, home(), publish, earlier, tell=narrate)
     result = with_earlier(result)
     show(result, console)
     written = write(result, out)

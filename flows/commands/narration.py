@@ -3,7 +3,14 @@
 import logging
 
 from rich.console import Console
+from rich.control import Control
 from rich.markup import escape
+from rich.segment import ControlType
+
+from flows.compute.helpers import is_helper
+
+OVERWRITE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+"""On a terminal: take the line of a bar, which the process that draws it soon draws again."""
 
 
 class Narrator(logging.Handler):
@@ -25,6 +32,8 @@ class Narrator(logging.Handler):
             self._console.print(f"[yellow]{escape(record.getMessage())}[/]", highlight=False, soft_wrap=True)
 
     def _show(self, words: str, state: str) -> None:
+        if is_helper():
+            self._console.control(OVERWRITE)
         self._console.print(f"[green]✓[/] {words:<28} [dim]{state}[/]", highlight=False)
 
 

@@ -47,6 +47,11 @@ def helped(n: int, function: Callable[..., None], **arguments: Any) -> Iterator[
         )
 
 
+def is_helper() -> bool:
+    """Whether this process helps another, whose bars stand on the terminal."""
+    return multiprocessing.parent_process() is not None
+
+
 def _help(function: Callable[..., None], arguments: dict[str, Any]) -> None:
     threading.Thread(target=follow_parent, daemon=True).start()
     function(**arguments)

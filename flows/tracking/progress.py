@@ -1,4 +1,4 @@
-"""Progress: a bar for every training, with loss, metric and time left."""
+"""Progress: a bar for every training, with loss, metric and time left; a helper has none, two would mix."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from flows.compute.helpers import is_helper
 from models.recommender import Config, Epoch, Watcher
 
 
@@ -33,7 +34,7 @@ def training_bar(what: str, config: Config) -> Iterator[Watcher]:
         TextColumn("{task.fields[numbers]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=is_helper()) as progress:
         bar = progress.add_task(what, total=getattr(config, "epochs", 1), numbers="")
 
         def watch(epoch: Epoch) -> None:

@@ -1,6 +1,8 @@
 """A benchmark on a planted circle: every stage for real, the same numbers after any kill, all in MLflow."""
 
+import dataclasses
 import json
+import os
 import shutil
 import signal
 import time
@@ -338,6 +340,30 @@ def test_the_shipped_benchmark_names_what_it_compares():
 def test_a_benchmark_that_is_not_there_is_told():
     with pytest.raises(ConfigError, match=r"no_such\.toml: a benchmark needs a TOML file, .*amazon-loo"):
         find("no-such")
+
+
+def kill_first_helper() -> None:
+    """What one of the further processes does instead of its work; the others go on."""
+    mark = Path(os.environ["ENCORE_HOME"]) / "killed"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_processes_that_share_it_end_in_the_same_numbers_even_if_one_is_killed(
+    finished, config, asked, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ENCORE_HOME", str(tmp_path))
+    shutil.copy(finished[0].root / "mlflow.db", tmp_path / "mlflow.db")
+    shared = dataclasses.replace(asked, workers=3)
+    result = benchmark(config, shared, Home(tmp_path), lambda _: None, tell=kill_first_helper)
+    assert (tmp_path / "killed").exists()
+    assert timeless(result["datasets"]) == timeless(finished[1]["datasets"])
+    assert result["command"].endswith("--workers 3")
 
 
 @pytest.mark.slow

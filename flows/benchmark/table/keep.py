@@ -111,8 +111,9 @@ class _Merge:
         kept = {name: each for name, each in then["rows"].items() if name not in mine["rows"]}
         kept = {name: each for name, each in kept.items() if self._still(name)}
         made = {name: then["made"][name] for name in kept}
-        whole = {"rows": kept | mine["rows"], "made": made | mine["made"], "kept": list(kept)}
-        return (now or then) | whole
+        about = {key: value for key, value in (now or then).items() if key != "kept"}
+        whole = about | {"rows": kept | mine["rows"], "made": made | mine["made"]}
+        return whole | {"kept": list(kept)} if kept else whole
 
     def _still(self, name: str) -> bool:
         """Whether a model's settings are those of then; a baseline of the cold table has none."""
