@@ -8,6 +8,7 @@ from typing import Literal
 from prefect import flow
 
 from data.snapshot import open_snapshot
+from flows import devices
 from flows.config import load
 from flows.environment import home
 from flows.record.promotion import pointed
@@ -82,6 +83,7 @@ def retrain(config_file: str, forced: str = "", trigger: str = "by hand") -> Out
         trigger: what started it, in words.
     """
     config = load(Path(config_file))
+    devices.require(config.families.values())
     snapshot = open_snapshot(Path(ingest(config.source, home()).path))
     config = config.at(snapshot.manifest.last_timestamp)
     with recorded(config, home(), snapshot, trigger) as run:

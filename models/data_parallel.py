@@ -111,6 +111,7 @@ def train(
     Raises:
         RankStopped: rank 0 raised an error of its own while the others waited for it.
         FloatingPointError: the loss of the whole batch is no longer finite; on all ranks.
+        ValueError: the config's device is not the CPU, and there are several ranks.
     """
     if not in_group():
         return training.train(
@@ -122,6 +123,11 @@ def train(
             watch=watch,
             checkpoint=checkpoint,
             stop_after=stop_after,
+        )
+    if config.device != "cpu":
+        raise ValueError(
+            f"Processes train together on the CPU only, but device is {config.device!r}: set device to "
+            "cpu or [compute] processes to 1."
         )
     with tempfile.TemporaryDirectory(prefix="encore-rank-") as scratch:
         return training.train(

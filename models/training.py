@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.utils import deterministic
 
+from models.device import device_of, moved, on, working_on
 from models.recommender import Config, Epoch, Watcher
 
 
@@ -31,6 +32,7 @@ class TrainConfig(Config):
     warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of steps with a rising rate.")
     patience: int = Field(default=2, ge=1, description="Epochs without a better metric before it stops.")
     max_gradient_norm: float = Field(default=1.0, gt=0, description="Longer gradients are cut to it.")
+    device: str = Field(default="cpu", description="Where weights are trained, see `device`.")
 
 
 class Batches(Protocol):
@@ -85,22 +87,27 @@ def train(
 
     Raises:
         FloatingPointError: the loss is no longer finite.
+        ValueError: torch does not see the config's device.
     """
-    torch.use_deterministic_algorithms(True)
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a tenth of a step
+    device = device_of(config.device)
+    learner = on(device, module)
     n_epochs = min(config.epochs, stop_after or config.epochs)
-    optimizer = torch.optim.AdamW(_groups(module, config), lr=config.learning_rate, fused=True)
-    state = _State.resume(checkpoint, module, optimizer)
+    optimizer = torch.optim.AdamW(_groups(learner, config), lr=config.learning_rate, fused=True)
+    state = _State.resume(checkpoint, learner, optimizer)
     for number in range(len(state.history), n_epochs):
         if state.stale(config.patience):
             break
         wall, cpu = time.perf_counter(), time.process_time()
-        loss = _one_epoch(module, batches, optimizer, config, seed, number)
+        with working_on(device):
+            loss = _one_epoch(learner, batches, optimizer, config, seed, number, device)
+        if learner is not module:
+            module.eval().load_state_dict(learner.state_dict())
         metric = math.nan if validate is None else validate()
         spent = time.perf_counter() - wall, time.process_time() - cpu
         epoch = Epoch(number, loss, metric, *spent)
         state.add(epoch, module)
-        state.write(checkpoint, module, optimizer)
+        state.write(checkpoint, learner, optimizer)
         if watch is not None:
             watch(epoch)
     module.load_state_dict(state.best)
@@ -120,6 +127,7 @@ def _one_epoch(
     config: TrainConfig,
     seed: int,
     number: int,
+    device: torch.device,
 ) -> float:
     """Mean loss of one pass over the batches."""
     module.train()
@@ -129,7 +137,7 @@ def _one_epoch(
         rate = config.learning_rate * _schedule(number * steps + step, config.epochs * steps, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss: Tensor = module.loss(batch)  # type: ignore[operator]
+        loss: Tensor = module.loss(moved(batch, device))  # type: ignore[operator]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), config.max_gradient_norm)
@@ -192,7 +200,7 @@ class _State:
         history = "\n".join(f"{e.loss!r} {e.metric!r} {e.seconds!r} {e.cpu_seconds!r}" for e in self.history)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        content = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
+        content = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
         draft.write_bytes(save(content, {"history": history, "best_epoch": str(self.best_epoch)}))
         draft.replace(path)
 

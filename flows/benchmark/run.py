@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flows import fingerprint
+from flows import devices, fingerprint
 from flows.benchmark.asked import Asked
 from flows.benchmark.cold import baselines, cold_fit
 from flows.benchmark.config import BenchmarkConfig, Contender, chosen, contenders
@@ -57,10 +57,12 @@ def benchmark(
     Raises:
         ConfigError: a data set or family that is not known.
         DataError: files are missing or break a rule.
+        ValueError: a family is to train on a device that torch does not see.
         HelperFailed: one of several processes met an error.
     """
     use_threads(config.threads)
     jobs = _jobs(config, asked)
+    devices.require(row.fixed for _, row in jobs)
     tracker = Tracker(home.tracking_uri, home.files_url, EXPERIMENT)
     everything = _Everything(config, asked, home, tracker, earlier if asked.found else None)
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,6 @@ from models.objectives.full_softmax import full_softmax
 from models.objectives.negatives import draw_unseen, one_negative_bce, sampled_softmax
 from models.recommender import (
     Arrays,
-    Config,
     FitData,
     Floats,
     Mask,
@@ -33,13 +32,14 @@ from models.recommender import (
     top_k,
 )
 from models.recommenders.passes import in_passes
+from models.recommenders.settings import LearnedConfig
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
 from models.sequence.trunk import Trunk
-from models.training import TrainConfig, Trained, train
+from models.training import Trained, train
 
 
-class SASRecConfig(Config):
+class SASRecConfig(LearnedConfig):
     """Sizes and training of the recipe."""
 
     d_model: int = Field(default=64, ge=8, description="D.")
@@ -79,15 +79,6 @@ class SASRecConfig(Config):
             n_blocks=self.n_blocks,
             d_model=self.d_model,
             dropout=self.dropout,
-        )
-
-    def training(self) -> TrainConfig:
-        """Settings of the fit loop."""
-        return TrainConfig(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
         )
 
 

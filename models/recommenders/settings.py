@@ -1,4 +1,4 @@
-"""Settings: the sizes and the training that recipes over rows have in common."""
+"""Settings: what all recipes that are trained have in common, and those over rows besides."""
 
 from pydantic import Field
 
@@ -8,8 +8,33 @@ from models.sequence.rows import RowBatches
 from models.training import TrainConfig
 
 
-class TrainedConfig(Config):
-    """A recipe adds its own settings and may have other defaults."""
+class LearnedConfig(Config):
+    """How weights are found; a recipe adds its sizes and may have other defaults."""
+
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    epochs: int = Field(default=20, ge=1)
+    patience: int = Field(default=3, ge=1)
+    device: str = Field(
+        default="cpu",
+        pattern=r"^[a-z]+(:\d+)?$",
+        description="Where weights are trained: cpu, or a GPU such as cuda or cuda:1; the bits depend on it. "
+        "What answers runs on the CPU.",
+    )
+
+    def training(self) -> TrainConfig:
+        """Settings of the fit loop."""
+        return TrainConfig(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            device=self.device,
+        )
+
+
+class TrainedConfig(LearnedConfig):
+    """Sizes of a recipe over rows."""
 
     d_model: int = Field(default=128, ge=8, description="D.")
     n_blocks: int = Field(default=2, ge=1, description="Blocks that read the history.")
@@ -20,19 +45,6 @@ class TrainedConfig(Config):
         default=None, ge=1, description="Baskets predicted per row and epoch, None for all."
     )
     batch_rows: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    epochs: int = Field(default=20, ge=1)
-    patience: int = Field(default=3, ge=1)
-
-    def training(self) -> TrainConfig:
-        """Settings of the fit loop."""
-        return TrainConfig(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-        )
 
     def batches(self, events: Interactions, n_items: int, *, with_pairs: bool = False) -> RowBatches:
         """Training events over I = `n_items` items as rows; arguments as in `RowBatches`."""

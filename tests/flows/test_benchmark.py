@@ -337,6 +337,16 @@ def test_the_shipped_benchmark_names_what_it_compares():
     assert len(config.published) == 12
 
 
+def test_a_device_that_is_not_there_is_told_before_anything_is_done(data, tmp_path):
+    path = tmp_path / "elsewhere.toml"
+    path.write_text(CONFIG.replace("threads = 1", 'threads = 1\ndevice = "xpu"'))
+    config = load(path)
+    assert [each.fixed.get("device") for each in contenders(config)] == [None, None, "xpu", "xpu"]
+    with pytest.raises(ValueError, match="device must be one that torch sees here, but got 'xpu'"):
+        benchmark(config, Asked(data), Home(tmp_path / "home"), lambda _: None)
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_benchmark_that_is_not_there_is_told():
     with pytest.raises(ConfigError, match=r"no_such\.toml: a benchmark needs a TOML file, .*amazon-loo"):
         find("no-such")

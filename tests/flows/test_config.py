@@ -103,6 +103,21 @@ def test_several_processes_change_the_result_and_where_they_run_does_not(tmp_pat
     assert load(written(tmp_path, GOOD)).compute == ComputeConfig(processes=1, ray="")
 
 
+def test_a_device_places_every_family_that_trains_and_names_none(tmp_path):
+    more = '[families.sasrec]\nd_model = 32\n[families.tiger]\ndevice = "cpu"\n'
+    text = GOOD.replace("[source]", 'device = "cuda:1"\n[source]') + more
+    config = load(written(tmp_path, text))
+    assert config.families == {
+        "popularity": {},
+        "sasrec": {"device": "cuda:1", "d_model": 32},
+        "tiger": {"device": "cpu"},
+    }
+    assert type(config)(**config.model_dump(mode="json")) == config
+    assert load(written(tmp_path, GOOD + more)).families["sasrec"] == {"d_model": 32}
+    with pytest.raises(ConfigError, match=r"run\.toml: families.*device.*should match pattern"):
+        load(written(tmp_path, text.replace("cuda:1", "A100")))
+
+
 @pytest.mark.parametrize("wrong", ['ray = "ray://10.0.0.1:10001"', 'ray = "10.0.0.1"', "processes = 0"])
 def test_what_is_no_cluster_and_no_number_is_refused(tmp_path, wrong):
     with pytest.raises(ConfigError, match=r"run\.toml: compute\."):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import training
+from models import data_parallel, training
 from models.data_parallel import train
 from models.fitting import can_share
 from models.recommenders.trie_pointer.recipe import TriePointerConfig, untrained
@@ -101,6 +101,13 @@ def test_alone_it_is_the_fit_loop_itself(fit_data):
 
     shared, alone = weights(train), weights(training.train)
     assert all(torch.equal(shared[name], alone[name]) for name in alone)
+
+
+def test_several_processes_stay_on_the_cpu(fit_data, monkeypatch):
+    monkeypatch.setattr(data_parallel, "in_group", lambda: True)
+    module, batches = untrained(TriePointerConfig(d_model=16), fit_data, 0)
+    with pytest.raises(ValueError, match=r"on the CPU only, but device is 'cuda': set device to cpu or"):
+        train(module, batches, TrainConfig(epochs=1, device="cuda"), seed=1)
 
 
 def test_families_say_whether_they_can_share():

@@ -20,7 +20,6 @@ from models.data_parallel import train
 from models.decoding.trie_beam import trie_beam
 from models.recommender import (
     Arrays,
-    Config,
     FitData,
     Floats,
     Mask,
@@ -29,6 +28,7 @@ from models.recommender import (
     concatenate,
     top_k,
 )
+from models.recommenders.settings import LearnedConfig
 from models.recommenders.trie_pointer.answers import TriePointerAnswers
 from models.recommenders.trie_pointer.batches import Batch, TriePointerBatches, assemble
 from models.recommenders.trie_pointer.late import with_late
@@ -37,13 +37,13 @@ from models.recommenders.trie_pointer.warm import carry_over
 from models.sequence.baskets import basket_batch, basket_starts
 from models.sequence.recurrence import Recurrence
 from models.tokenizers.code_table import CodeTable
-from models.training import TrainConfig, Trained
+from models.training import Trained
 
 TRAINED = "weights.inputs.item_content"
 BEAM_USERS = 16  # that a beam answers together; with more, their prefixes leave the caches
 
 
-class TriePointerConfig(Config):
+class TriePointerConfig(LearnedConfig):
     """Sizes and training of the recipe."""
 
     d_model: int = Field(default=64, ge=8, description="D.")
@@ -59,15 +59,6 @@ class TriePointerConfig(Config):
     weight_decay: float = Field(default=0.02, ge=0)
     epochs: int = Field(default=5, ge=1)
     patience: int = Field(default=2, ge=1)
-
-    def training(self) -> TrainConfig:
-        """Settings of the fit loop."""
-        return TrainConfig(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-        )
 
 
 class TriePointer:
