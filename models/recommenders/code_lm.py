@@ -21,6 +21,7 @@ from models.recommenders.code_recommender import CodeRecommender
 from models.recommenders.settings import TrainedConfig
 from models.sequence.code_tokens import CodeTokens
 from models.sequence.decoder import Branches, Decoder
+from models.sequence.dropout import Dropout
 from models.sequence.rows import RowBatch, Rows
 from models.tokenizers.code_table import CodeTable
 
@@ -42,7 +43,7 @@ class CodeLMModule(nn.Module):
         self.position = nn.Embedding(config.max_length + 1, d)
         self.level = nn.Parameter(torch.randn(codes.n_levels, d) * 0.1 * d**-0.5)
         self.start = nn.Parameter(torch.zeros(d))
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.decoder = Decoder(
             n_blocks=config.n_blocks, d_model=d, n_heads=config.n_heads, dropout=config.dropout
         )

@@ -23,6 +23,7 @@ from models.recommender import Floats, Mask, Recommendations
 from models.recommenders.code_recommender import CodeRecommender
 from models.recommenders.settings import TrainedConfig
 from models.sequence.code_tokens import CodeTokens
+from models.sequence.dropout import Dropout
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, Rows
 from models.sequence.trunk import Trunk
@@ -52,7 +53,7 @@ class ParallelCodesModule(nn.Module):
         self.tokens = CodeTokens(codes.codes[:, :-1], sizes, d)
         self.position = nn.Embedding(config.max_length, d)
         self.start = nn.Parameter(torch.zeros(d))
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.trunk = Trunk(
             lambda: CausalAttention(d, config.n_heads, distance_bias=False),
             n_blocks=config.n_blocks,

@@ -20,6 +20,7 @@ from models.recommender import Floats, Mask, Recommendations
 from models.recommenders.code_recommender import CodeRecommender
 from models.recommenders.settings import TrainedConfig
 from models.sequence.code_tokens import CodeTokens
+from models.sequence.dropout import Dropout
 from models.sequence.mixers.block_causal import BlockCausalAttention
 from models.sequence.rows import RowBatch, Rows
 from models.sequence.trunk import Trunk
@@ -45,7 +46,7 @@ class RecGPTModule(nn.Module):
         self.norm_token, self.norm_slice = nn.LayerNorm(d), nn.LayerNorm(d)
         self.position = nn.Embedding(config.max_length, d)
         self.start = nn.Parameter(torch.randn(self.n_slots, d) * d**-0.5)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.trunk = Trunk(
             lambda: BlockCausalAttention(d, config.n_heads, block=self.n_slots),
             n_blocks=config.n_blocks,

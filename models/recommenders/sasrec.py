@@ -33,6 +33,7 @@ from models.recommender import (
 )
 from models.recommenders.passes import in_passes
 from models.recommenders.settings import LearnedConfig
+from models.sequence.dropout import Dropout
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
 from models.sequence.trunk import Trunk
@@ -123,7 +124,7 @@ class SASRecModule(nn.Module):
         else:
             self.register_buffer("bias", bias)
         self.scale = math.sqrt(d) if config.scaled_inputs else 1.0
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.trunk = config.trunk()
         nn.init.normal_(self.item.weight, std=d**-0.5)
         nn.init.normal_(self.position.weight, std=0.1 * d**-0.5)

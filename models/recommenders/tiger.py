@@ -29,6 +29,7 @@ from models.recommenders.settings import TrainedConfig
 from models.sequence.code_tokens import CodeTokens
 from models.sequence.cross_attention import Memory
 from models.sequence.decoder import Branches, Decoder
+from models.sequence.dropout import Dropout
 from models.sequence.encoder import Encoder
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, Rows
@@ -73,7 +74,7 @@ class CausalReader(nn.Module):
         d = config.d_model
         self.position = nn.Embedding(config.max_length, d)
         self.start = nn.Parameter(torch.zeros(d))
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.trunk = Trunk(
             lambda: CausalAttention(d, config.n_heads, distance_bias=False),
             n_blocks=config.n_blocks,
@@ -105,7 +106,7 @@ class PrefixReader(nn.Module):
         self.age = nn.Embedding(config.max_length, d)
         self.level = nn.Embedding(n_levels, d)
         self.start = nn.Parameter(torch.randn(2, d) * d**-0.5)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.encoder = Encoder(
             n_blocks=config.n_blocks, d_model=d, n_heads=config.n_heads, dropout=config.dropout
         )

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.sequence.dropout import Dropout
+
 
 class Mixer(Protocol):
     """A module that mixes positions; also at one position a row.
@@ -29,7 +31,7 @@ class Mixer(Protocol):
 def position_wise(d_model: int, dropout: float) -> nn.Sequential:
     """The network that transforms each position by itself: [..., D] -> [..., D]."""
     return nn.Sequential(
-        nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * d_model, d_model)
+        nn.Linear(d_model, 4 * d_model), nn.GELU(), Dropout(dropout), nn.Linear(4 * d_model, d_model)
     )
 
 
@@ -42,7 +44,7 @@ class PreNormBlock(nn.Module):
         self.norm_mixer = nn.LayerNorm(d_model)
         self.norm_network = nn.LayerNorm(d_model)
         self.network = position_wise(d_model, dropout)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, day: Tensor | None = None) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
@@ -72,7 +74,7 @@ class GatedBlock(nn.Module):
         self.gate_mixer = nn.Linear(d_model, d_model)
         self.gate_network = nn.Linear(d_model, d_model)
         self.network = SwiGLU(d_model, dropout)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, day: Tensor | None = None) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
@@ -113,7 +115,7 @@ class SwiGLU(nn.Module):
         self.gate = nn.Linear(d_model, 4 * d_model, bias=False)
         self.up = nn.Linear(d_model, 4 * d_model, bias=False)
         self.down = nn.Linear(4 * d_model, d_model, bias=False)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., D] -> [..., D]."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.sequence.blocks import position_wise
 from models.sequence.cross_attention import CrossAttention, Memory
+from models.sequence.dropout import Dropout
 from models.sequence.mixers.branching import BranchingAttention, Remembered
 
 
@@ -25,7 +26,7 @@ class DecoderBlock(nn.Module):
         self.norm_cross = nn.LayerNorm(d_model) if cross else None
         self.cross = CrossAttention(d_model, n_heads) if cross else None
         self.network = position_wise(d_model, dropout)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         """[B, S, D] -> [B, S, D]."""

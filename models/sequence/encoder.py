@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.sequence.blocks import position_wise
 from models.sequence.cross_attention import CrossAttention, Memory
+from models.sequence.dropout import Dropout
 
 
 class EncoderBlock(nn.Module):
@@ -17,7 +18,7 @@ class EncoderBlock(nn.Module):
         self.norm_attention, self.norm_network = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.attention = CrossAttention(d_model, n_heads)
         self.network = position_wise(d_model, dropout)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """[B, S, D], bool [B, S] -> [B, S, D]."""

@@ -6,6 +6,7 @@ Dims: B rows, T events, D model size.
 import torch
 from torch import Tensor, nn
 
+from models.sequence.dropout import Dropout
 from models.sequence.moments import Moments
 from models.sequence.rows import Rows
 
@@ -21,7 +22,7 @@ class EventInputs(nn.Module):
         self.pause = nn.Embedding(PAUSES, d_model)
         self.start = nn.Parameter(torch.zeros(d_model))
         self.moments = moments
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         for table in (self.place, self.pause):
             nn.init.normal_(table.weight, std=0.1 * d_model**-0.5)
 

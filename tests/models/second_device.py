@@ -102,7 +102,7 @@ def behind(tensor: Tensor) -> Tensor:
     """The CPU's tensor that stands for one of the device; one of the CPU stands for itself."""
     if tensor.device.type != NAME:
         return tensor
-    row = memory[tensor.untyped_storage()._cdata]
+    row = memory[tensor.untyped_storage()._cdata].view(tensor.dtype)
     return row.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data.interactions import SECONDS_PER_DAY
+from models.sequence.dropout import Dropout
 
 N_BUCKETS = 64  # the last one starts at 5.4 years
 BUCKET_WIDTH = 0.301  # of the natural logarithm of seconds, as published
@@ -34,7 +35,7 @@ class GatedPointwise(nn.Module):
         self.n_heads, self.n_positions = n_heads, n_positions
         self.project = nn.Linear(d_model, 4 * d_model)
         self.norm = nn.LayerNorm(d_model, eps=1e-6)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.out = nn.Linear(d_model, d_model)
         self.by_distance = nn.Parameter(torch.zeros(n_positions))
         self.by_time = nn.Parameter(torch.zeros(N_BUCKETS))
