@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from data.sources.config import SourceConfig
 from data.windows import FilterConfig
 from flows.compute.config import ComputeConfig
-from flows.devices import placed
+from flows.devices import PlacedConfig
 from flows.retraining.warm_config import WarmConfig
 from flows.schedule.config import ScheduleConfig
 from flows.tuning_config import TuningConfig
@@ -110,15 +110,12 @@ class ProveConfig(Config):
     max_p99_ms: float = Field(default=250.0, gt=0, description="Budget of one request alone, p99.")
 
 
-class RunConfig(Config):
+class RunConfig(PlacedConfig):
     """A complete run."""
 
     name: str = Field(min_length=1, description="What the run is called in MLflow and Prefect.")
     seed: int = Field(default=0, ge=0, description="Of everything random.")
     threads: int = Field(default=2, ge=1, description="Cores of one training; the bits depend on it.")
-    device: str = Field(
-        default="cpu", description="Where families train that name no device of their own, such as cuda."
-    )
     workers: int = Field(
         default=1,
         ge=1,
@@ -152,14 +149,6 @@ class RunConfig(Config):
     def at(self, newest: int) -> "RunConfig":
         """The same run with its windows placed in time, see `WindowsConfig.at`."""
         return self.model_copy(update={"windows": self.windows.at(newest)})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _placed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        device, families = given.get("device", "cpu"), given.get("families")
-        if device == "cpu" or not isinstance(families, dict):
-            return given
-        return given | {"families": placed(families, device)}
 
     @model_validator(mode="after")
     def _warm_keeps_codes(self) -> Self:

@@ -3,8 +3,27 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import Field, model_validator
+
 from models.device import device_of
 from models.families import FAMILIES
+from models.recommender import Config
+
+
+class PlacedConfig(Config):
+    """A config that has `families`, settings by name."""
+
+    device: str = Field(
+        default="cpu", description="Where families train that name no device of their own, such as cuda."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _placed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        device, families = given.get("device", "cpu"), given.get("families")
+        if device == "cpu" or not isinstance(families, dict):
+            return given
+        return given | {"families": placed(families, device)}
 
 
 def placed(families: Mapping[str, Mapping[str, Any]], device: str) -> dict[str, dict[str, Any]]:

@@ -26,9 +26,7 @@ def device_of(name: str) -> torch.device:
     Raises:
         ValueError: torch sees no such device here.
     """
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # its products repeat; read when a GPU is opened
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so that a GPU's products repeat
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -41,8 +39,8 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def on(device: torch.device, module: nn.Module) -> nn.Module:
-    """The module itself on the CPU, a copy of it on any other device."""
+def learner_on(device: torch.device, module: nn.Module) -> nn.Module:
+    """What is trained: the module itself on the CPU, a copy of it on any other device."""
     return module if device == CPU else deepcopy(module).to(device)
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.utils import deterministic
 
-from models.device import device_of, moved, on, working_on
+from models.device import device_of, learner_on, moved, working_on
 from models.recommender import Config, Epoch, Watcher
 
 
@@ -91,7 +91,7 @@ def train(
     """
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a tenth of a step
     device = device_of(config.device)
-    learner = on(device, module)
+    learner = learner_on(device, module)
     n_epochs = min(config.epochs, stop_after or config.epochs)
     optimizer = torch.optim.AdamW(_groups(learner, config), lr=config.learning_rate, fused=True)
     state = _State.resume(checkpoint, learner, optimizer)

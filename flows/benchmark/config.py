@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from data.sources.config import FilesConfig
 from data.windows import FilterConfig
 from flows.config import ConfigError, mistakes
-from flows.devices import placed
+from flows.devices import PlacedConfig
 from flows.tuning_config import TuningConfig
 from models.families import FAMILIES
 from models.item_encoders.encoders import EncoderConfig
@@ -55,16 +55,13 @@ class ColdConfig(Config):
     )
 
 
-class BenchmarkConfig(Config):
+class BenchmarkConfig(PlacedConfig):
     """A complete comparison."""
 
     name: str = Field(min_length=1, description="As typed behind `encore benchmark`.")
     title: str = Field(default="", description="Heading of the table.")
     seed: int = Field(default=0, ge=0, description="Of tuning, item encoder, tokenizer and samples.")
     threads: int = Field(default=2, ge=1, description="Cores of one training; the bits depend on it.")
-    device: str = Field(
-        default="cpu", description="Where families train that name no device of their own, such as cuda."
-    )
     metric: str = Field(default="ndcg@10", description="What tuning maximises, seen items masked.")
     recipe: str = Field(default="", description="The family that is compared with the best of the others.")
     validation_users: int | None = Field(
@@ -114,14 +111,6 @@ class BenchmarkConfig(Config):
                 "tokenizer": other.tokenizer or self.tokenizer,
             }
         )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _placed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        device, families = given.get("device", "cpu"), given.get("families")
-        if device == "cpu" or not isinstance(families, dict):
-            return given
-        return given | {"families": placed(families, device)}
 
     @model_validator(mode="after")
     def _tuned_on_one_of_them(self) -> Self:

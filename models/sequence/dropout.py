@@ -1,4 +1,4 @@
-"""Dropout that draws 16 bits a number: the same as torch's, which draws 64 and takes five times as long here.
+"""Dropout that draws 16 bits a number: torch's in all but time, which draws 64 and takes three times as long.
 
 Srivastava et al. 2014, JMLR 15, section 4, scaled in training. Where dropout is a fifth of a training step,
 most of that is torch's `bernoulli_` on processors that are not Intel's (`python -m benchmarks.dropout`).

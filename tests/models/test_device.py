@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.device import device_of, moved, on
+from models.device import device_of, learner_on, moved
 from models.families import FAMILIES
 from models.fitting import fit_family
 
@@ -66,7 +66,7 @@ def test_a_batch_moves_with_all_its_tensors():
 
 def test_on_the_cpu_nothing_is_copied():
     module, batch = torch.nn.Linear(2, 2), torch.ones(2)
-    assert on(device_of("cpu"), module) is module
+    assert learner_on(device_of("cpu"), module) is module
     assert moved(batch, device_of("cpu")) is batch
-    assert on(torch.device("meta"), module).weight.device.type == "meta"
+    assert learner_on(torch.device("meta"), module).weight.device.type == "meta"
     assert module.weight.device.type == "cpu"
