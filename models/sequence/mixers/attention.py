@@ -26,7 +26,7 @@ class CausalAttention(nn.Module):
     def forward(self, x: Tensor, day: Tensor | None = None) -> Tensor:
         """[B, T, D] -> [B, T, D]; it has no clock."""
         query, key, value = (self._heads(part) for part in self.project(x).chunk(3, dim=-1))
-        bias = self._bias(x.shape[1], x)
+        bias = self._bias(x.shape[1], x)[None]  # with three axes torch takes no fused kernel
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(x.shape))
         return out
