@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 
 from benchmarks.load import Load, load
-from models.memory import keep_one_heap
+from models.learning.memory import keep_one_heap
 from serving.door.schemas import RecommendRequest
 from serving.settings import MAX_BATCH_VARIABLE
 

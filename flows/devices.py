@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from models.device import device_of
 from models.families import FAMILIES
+from models.learning.device import device_of
 from models.recommender import Config
 
 

@@ -13,7 +13,7 @@ from models.families import FAMILIES
 from models.item_encoders.collaborative import encode_collaborative
 from models.item_encoders.encoders import EncoderConfig, fit
 from models.item_encoders.fitted import ItemEncoder
-from models.memory import keep_one_heap
+from models.learning.memory import keep_one_heap
 from models.recommender import Arrays, Epoch, FitData, Floats, Recommender, Watcher
 from models.tokenizers.kinds import TOKENIZERS, TokenizerConfig
 from models.tokenizers.letter import LetterConfig

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from models.memory import keep_one_heap
+from models.learning.memory import keep_one_heap
 from serving.access.limits import BENTOML_SECONDS
 from serving.access.metrics import DoorMetrics
 from serving.answers.answer_log import AnswerLog

@@ -23,8 +23,8 @@ from flows.benchmark.tune import BEST, code_of, validator
 from flows.tracking.progress import training_bar
 from models.families import FAMILIES
 from models.fitting import Fitted, fit_family
+from models.learning.training import history_of
 from models.recommender import Epoch, FitData, Recommender
-from models.training import history_of
 from validation.evaluation.evaluate import evaluate
 from validation.evaluation.report import Report
 

@@ -18,8 +18,8 @@ from flows.tracking.progress import training_bar
 from flows.tuning import Attempt, Score
 from models.families import FAMILIES
 from models.fitting import fit_family
+from models.learning.training import history_of
 from models.recommender import Epoch, Recommender
-from models.training import history_of
 from validation.evaluation.evaluate import evaluate
 
 BEST = "best.safetensors"
@@ -88,7 +88,7 @@ def validator(window: Window, family: str, metric: str) -> Callable[[Recommender
 def code_of(contender: Contender) -> str:
     """Digest of the code that a contender's numbers come from."""
     recommender = FAMILIES[contender.family].recommender.__module__
-    return fingerprint.of_modules(recommender, "models.training", "validation.evaluation.evaluate")
+    return fingerprint.of_modules(recommender, "models.learning.training", "validation.evaluation.evaluate")
 
 
 def _objective(

@@ -19,8 +19,8 @@ from flows.compute.shared_fit import Fit
 from flows.retraining.context import Context
 from flows.steps import Artefact
 from flows.tasks.tokenizer import fit_data
-from models.data_parallel import Place
 from models.fitting import Fitted, Sent
+from models.learning.data_parallel import Place
 from models.recommender import Epoch, Watcher
 
 LOOK_SECONDS = 0.2

@@ -9,8 +9,8 @@ from pathlib import Path
 from flows import environment, fingerprint
 from flows.compute.ranks import Trouble
 from flows.compute.shared_fit import Fit
-from models.data_parallel import Place, joined
 from models.fitting import Sent
+from models.learning.data_parallel import Place, joined
 from models.recommender import Epoch, FitData
 
 CODE = ("data", "models")

@@ -9,9 +9,9 @@ from typing import Any
 from flows import environment
 from flows.compute.config import ComputeConfig
 from flows.compute.ranks import Say, together
-from models.data_parallel import Place, joined
 from models.families import FAMILIES
 from models.fitting import Fitted, Sent, can_share, fit_family, use_threads
+from models.learning.data_parallel import Place, joined
 from models.recommender import FitData, Watcher
 
 logger = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from data.interactions import Interactions
+from models.learning.training import Trained, train
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher
 from models.recommenders.passes import in_passes
 from models.recommenders.settings import TrainedConfig
 from models.sequence.rows import Rows, newest_rows
 from models.tokenizers.code_table import CodeTable
-from models.training import Trained, train
 
 NO_CONTENT = np.empty((0, 0), dtype=np.float32)
 

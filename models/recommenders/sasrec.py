@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data.interactions import Interactions
+from models.learning.training import Trained, train
 from models.objectives.full_softmax import full_softmax
 from models.objectives.negatives import draw_unseen, one_negative_bce, sampled_softmax
 from models.recommender import (
@@ -37,7 +38,6 @@ from models.sequence.dropout import Dropout
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
 from models.sequence.trunk import Trunk
-from models.training import Trained, train
 
 
 class SASRecConfig(LearnedConfig):

@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from data.interactions import Interactions
+from models.learning.training import TrainConfig
 from models.recommender import Config
 from models.sequence.rows import RowBatches
-from models.training import TrainConfig
 
 
 class LearnedConfig(Config):

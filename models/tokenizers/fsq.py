@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data.interactions import Ints
+from models.learning.training import TrainConfig, train
 from models.recommender import Arrays, Config, Floats
 from models.tokenizers.autoencoder import (
     Standardise,
@@ -30,7 +31,6 @@ from models.tokenizers.autoencoder import (
 )
 from models.tokenizers.product import random_rotation
 from models.tokenizers.tokenizer import Tokenizer, checked
-from models.training import TrainConfig, train
 
 MARGIN = 1e-3
 

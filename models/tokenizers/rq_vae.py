@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data.interactions import Ints
+from models.learning.training import TrainConfig, train
 from models.recommender import Arrays, Config, Floats
 from models.tokenizers.autoencoder import (
     Standardise,
@@ -29,7 +30,6 @@ from models.tokenizers.autoencoder import (
 from models.tokenizers.clustering import n_distinct
 from models.tokenizers.residual_kmeans import residual_books
 from models.tokenizers.tokenizer import Tokenizer, checked
-from models.training import TrainConfig, train
 
 KMEANS_ROUNDS = 20
 USE_MEMORY = 0.95

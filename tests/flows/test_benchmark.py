@@ -18,7 +18,7 @@ from flows.commands.benchmark import run
 from flows.config import ConfigError
 from flows.environment import Home
 from flows.tracking.tracker import Tracker
-from models.training import _State
+from models.learning.training import _State
 from tests.flows.circle import CONFIG, LENGTH, N_ITEMS, N_USERS, timeless, write_ring
 from validation.evaluation.report import Report
 

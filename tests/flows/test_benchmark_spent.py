@@ -8,9 +8,9 @@ import pytest
 from data.interactions import SECONDS_PER_DAY, Interactions
 from flows.benchmark.fit import trained
 from flows.benchmark.spent import Spent, Stopwatch
+from models.learning.training import history_of
 from models.recommender import Epoch, FitData
 from models.tokenizers.code_table import CodeTable
-from models.training import history_of
 
 
 class Run:
@@ -47,7 +47,7 @@ def test_a_pause_costs_the_clock_and_not_the_processor():
 @pytest.fixture
 def slow(monkeypatch):
     """Each epoch burns a tenth of a second of the processor and sleeps another."""
-    from models import training
+    from models.learning import training
 
     whole = training._one_epoch
 

@@ -47,7 +47,7 @@ def test_the_best_trial_is_the_fit_of_its_seed(data, tmp_path, monkeypatch):
 
     shutil.rmtree(fit)
     with monkeypatch.context() as broken:
-        broken.setattr("models.training._one_epoch", lambda *_: pytest.fail("trained again"))
+        broken.setattr("models.learning.training._one_epoch", lambda *_: pytest.fail("trained again"))
         again = benchmark(config, asked, home, lambda _: None)
     assert timeless(again["datasets"]) == timeless(first["datasets"])
 

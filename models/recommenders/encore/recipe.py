@@ -23,10 +23,11 @@ from pydantic import Field, model_validator
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.baselines.neighbours import history_weights
-from models.coordinate_search import coordinate_search
 from models.heads.fusion import Probabilities, mix, softmax, with_returns
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
+from models.learning.coordinate_search import coordinate_search
+from models.learning.training import Trained, train
 from models.recommender import Arrays, FitData, Floats, Mask, Recommendations, Watcher, top_k
 from models.recommenders.encore.network import (
     Committee,
@@ -40,7 +41,6 @@ from models.sequence.pairs import Pairs, paired
 from models.sequence.recurrence import Recurrence
 from models.sequence.rows import newest_rows
 from models.tokenizers.code_table import CodeTable
-from models.training import Trained, train
 
 HISTORY_BASKETS = 50
 NEVER = 1e-30  # chance of going back to an item where nobody ever did; it comes last and can be listed

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from data.interactions import Interactions, Ints
-from models.data_parallel import Share
+from models.learning.data_parallel import Share
 from models.sequence.baskets import BasketBatch, basket_batch, basket_starts, draw_baskets, items_of
 from models.sequence.pairs import paired
 from models.sequence.recurrence import Candidates, Recurrence

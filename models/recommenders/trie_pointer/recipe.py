@@ -16,8 +16,9 @@ import torch
 from pydantic import Field
 
 from data.interactions import Interactions, Ints
-from models.data_parallel import train
 from models.decoding.trie_beam import trie_beam
+from models.learning.data_parallel import train
+from models.learning.training import Trained
 from models.recommender import (
     Arrays,
     FitData,
@@ -37,7 +38,6 @@ from models.recommenders.trie_pointer.warm import carry_over
 from models.sequence.baskets import basket_batch, basket_starts
 from models.sequence.recurrence import Recurrence
 from models.tokenizers.code_table import CodeTable
-from models.training import Trained
 
 TRAINED = "weights.inputs.item_content"
 BEAM_USERS = 16  # that a beam answers together; with more, their prefixes leave the caches

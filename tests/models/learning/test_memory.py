@@ -8,7 +8,7 @@ import pytest
 
 BUSY = """
 import ctypes, sys, threading
-from models.memory import keep_one_heap
+from models.learning.memory import keep_one_heap
 libc = ctypes.CDLL(None)
 if sys.argv[1] == "one":
     assert keep_one_heap()

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import world
 
-from models import data_parallel
-from models.data_parallel import Place, RankStopped, joined
 from models.fitting import fit_family, use_threads
+from models.learning import data_parallel
+from models.learning.data_parallel import Place, RankStopped, joined
 from models.recommenders.trie_pointer.recipe import TriePointerConfig, untrained
 from models.tokenizers.residual_kmeans import ResidualKMeansConfig
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from models import training
+from models.learning import training
+from models.learning.training import Batches, TrainConfig, Trained
 from models.recommender import Epoch, Watcher
-from models.training import Batches, TrainConfig, Trained
 
 PATIENCE = timedelta(minutes=30)
 """How long a rank waits for the others; the longest is a validation by rank 0."""

@@ -9,7 +9,7 @@ import torch
 
 from models.families import FAMILIES
 from models.fitting import fit_family
-from models.training import TrainConfig, train
+from models.learning.training import TrainConfig, train
 
 TRAINABLE = [name for name, family in FAMILIES.items() if family.trainable]
 

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.utils import deterministic
 
-from models.device import device_of, learner_on, moved, working_on
+from models.learning.device import device_of, learner_on, moved, working_on
 from models.recommender import Config, Epoch, Watcher
 
 

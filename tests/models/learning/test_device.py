@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.device import device_of, learner_on, moved
 from models.families import FAMILIES
 from models.fitting import fit_family
+from models.learning.device import device_of, learner_on, moved
 
 TRAINABLE = [name for name, family in FAMILIES.items() if family.trainable]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def second():
     """What trainings on both devices gave, by family; in a process of its own."""
-    command = [sys.executable, "-m", "tests.models.second_device", *TRAINABLE]
+    command = [sys.executable, "-m", "tests.models.learning.second_device", *TRAINABLE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

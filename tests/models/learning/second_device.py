@@ -4,7 +4,7 @@ A tensor there is on the device "second" and cannot meet one of the CPU, as on a
 done by the CPU's kernel on the memory behind it. So a machine without a GPU finds whatever a training left on
 the CPU. Registering it changes torch for the whole process, so it is for processes of its own:
 
-    python -m tests.models.second_device FAMILY...   # JSON: both devices' losses, and which weights differ
+    python -m tests.models.learning.second_device FAMILY...   # JSON: losses, and which weights differ
 """
 
 import json
@@ -44,6 +44,7 @@ def register() -> None:
         name = operation._schema.name.removeprefix("aten::")
         overload = operation._schema.overload_name
         each.impl(f"{name}.{overload}" if overload else name, partial(done, operation), "PrivateUse1")
+    each.impl("scaled_dot_product_attention", attention, "AutogradPrivateUse1")
     kept.extend((everything, each))
 
 
@@ -59,6 +60,15 @@ def functional_operations() -> Iterator[Any]:
         fresh = all(each.alias_info is None for each in (*schema.arguments, *schema.returns))
         if fresh and any(torch._C._dispatch_has_kernel_for_dispatch_key(full, key) for key in DECOMPOSED):
             yield operation
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor) -> Tensor:
+    """By the kernel that torch takes on the CPU; it would take another on a device that it does not know."""
+    if attn_mask.dtype == torch.bool:
+        attn_mask = query.new_zeros(attn_mask.shape).masked_fill(~attn_mask, -torch.inf)
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out: Tensor = fused(query, key, value, attn_mask=attn_mask)[0]
+    return out
 
 
 def done(operation: Any, *arguments: Any, **named: Any) -> Any:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from models import data_parallel, training
-from models.data_parallel import train
 from models.fitting import can_share
+from models.learning import data_parallel, training
+from models.learning.data_parallel import train
+from models.learning.training import TrainConfig
 from models.recommenders.trie_pointer.recipe import TriePointerConfig, untrained
-from models.training import TrainConfig
 
 PROBE = Path(__file__).with_name("data_parallel_probe.py")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
