@@ -2,9 +2,9 @@
 
 Trie-constrained beam search over an autoregressive model (TIGER, Rajput et al. 2023, arXiv:2305.05065,
 section 3.2; the paper's beam is free and may spell nothing). All queries and prefixes of a level are one
-call, without the prefixes that only one item continues: the rest of that item is certain. Dims: Q queries,
-W beam width, A prefixes asked about, K codes of a level, C most children of a prefix, N trie nodes, k list
-length.
+call, without the prefixes that only one item continues, the rest of which is certain, and without those below
+k such items, which nothing can lift. Dims: Q queries, W beam width, A prefixes asked about, K codes of a
+level, C most children of a prefix, N trie nodes, k list length.
 """
 
 from typing import Protocol
@@ -68,11 +68,26 @@ def stepwise_beam(
     for level in range(trie.n_levels):
         source, nodes, scores = _extend(logits, place, nodes, scores, trie, usable, beam)
         if level + 1 < trie.n_levels:
+            scores = _in_reach(scores, trie.one_item[nodes], k)
             parent = np.take_along_axis(place, source, axis=1)
             asked, place = _to_ask(~trie.one_item[nodes] & ~np.isneginf(scores))
             taken = (np.take_along_axis(each, asked, axis=1) for each in (parent, trie.code[nodes]))
             logits = speller.then(*taken)
     return _ranked(np.where(np.isneginf(scores), NO_ITEM, trie.item_of[nodes]), scores, k)
+
+
+def _in_reach(scores: Reals, certain: Mask, k: int) -> Reals:
+    """The scores of prefixes, -inf for those below k certain items: no item that goes on from them is listed.
+
+    An item scores no more than its prefixes, so dropping them changes no list. All [Q, W].
+    """
+    if scores.shape[1] <= k:
+        return scores
+    rounded = scores.astype(np.float32)
+    items = np.where(certain, rounded, -np.inf)
+    worst_listed = np.partition(items, -k, axis=1)[:, [-k]]
+    kept: Reals = np.where(certain | (rounded >= worst_listed), scores, -np.inf)
+    return kept
 
 
 def _to_ask(undecided: Mask) -> tuple[Ints, Ints]:

@@ -73,6 +73,54 @@ def test_a_narrow_beam_still_fills_the_list_with_allowed_items(seed, codes, k):
     assert (np.diff(top.scores[:, : found[0]], axis=1) <= 0).all()
 
 
+def plain_beam(tables, codes, k, beam):
+    """A beam by hand: extends every kept prefix at every level, whatever is certain; for one query."""
+    kept = [((), 0.0)]
+    for level in range(3):
+        grown = []
+        for prefix, score in kept:
+            below = np.unique(codes[(codes[:, :level] == prefix).all(axis=1), level])
+            logits = tables[level][(0, *prefix)][below]
+            grown += [
+                ((*prefix, code), score + logit - np.log(np.exp(logits).sum()))
+                for code, logit in zip(below.tolist(), logits, strict=True)
+            ]
+        kept = sorted(grown, key=lambda each: (-np.float32(each[1]), each[0]))[:beam]
+    item = {tuple(row): number for number, row in enumerate(codes.tolist())}
+    return [item[prefix] for prefix, _ in kept][:k]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), catalogues(), st.integers(1, 3), st.integers(0, 3))
+def test_what_is_left_out_of_a_narrow_beam_changes_no_list(seed, codes, k, wider):
+    tables = random_tables(seed, n_queries=1)
+    tables[0] *= 3  # some prefixes are far ahead
+    top = stepwise_beam(TableSpeller(tables), build_trie(codes), k, None, beam=k + wider)
+    expected = plain_beam(tables, codes, k, k + wider)
+    assert top.items[0].tolist() == expected + [NO_ITEM] * (k - len(expected))
+
+
+def test_a_prefix_below_enough_certain_items_is_not_asked_about():
+    # codes 0 and 1 lead to one item each, .6 and .3 of the mass; code 2, .1 of it, to two
+    codes = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [2, 1, 0]])
+    tables = [np.log([[0.6, 0.3, 0.1]]), np.zeros((1, 3, 2)), np.zeros((1, 3, 2, 3))]
+
+    def asked_for(k):
+        asked = []
+
+        class Watched(TableSpeller):
+            def then(self, source, code):
+                asked.append(code[0].tolist())
+                return super().then(source, code)
+
+        return stepwise_beam(Watched(tables), build_trie(codes), k, None, beam=4).items.tolist(), asked[0]
+
+    two, three = asked_for(2), asked_for(3)
+    assert two[0] == [[0, 1]]
+    assert 2 not in two[1]
+    assert three == ([[0, 1, 2]], [2])
+
+
 def test_a_narrow_beam_follows_the_best_prefix():
     # two items under code 0 (.6 = .3 + .3), one under code 1 (.4): width 1 misses the best item
     codes = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0]])
