@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from models.recommender import Epoch
 
 BLUE, ORANGE, GREY, GREEN, RED = "#2f6f9f", "#d9822b", "#8a8f98", "#2e8b57", "#c0392b"
+LINE_OF_TEXT = 0.026  # of the height of a tall plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +45,35 @@ def accuracy_and_cost(
 ) -> Figure:
     """Metric against seconds of one fit, `winner` in colour; published numbers are lines without a cost."""
     figure, axes = _canvas(height=4.6)
-    for each in spreads:
+    gap = LINE_OF_TEXT * max([each.mean for each in spreads] + list(published.values()), default=1.0)
+    for each, height in zip(spreads, _apart([each.mean for each in spreads], gap), strict=True):
         colour = ORANGE if each.name == winner else BLUE
         cost = max(seconds[each.name], 1e-3)
         axes.errorbar(cost, each.mean, yerr=each.sd, fmt="o", color=colour, capsize=3)
-        axes.annotate(each.name, (cost, each.mean), (6, 4), textcoords="offset points", fontsize=8)
-    for name, value in published.items():
+        axes.annotate(each.name, (cost, height), (7, -3), textcoords="offset points", fontsize=8)
+    for (name, value), height in zip(published.items(), _apart(list(published.values()), gap), strict=True):
         axes.axhline(value, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
             f"{name}, published",
-            (0.0, value),
-            (2, 2),
+            (1.01, height),
             xycoords=("axes fraction", "data"),
-            textcoords="offset points",
+            va="center",
             fontsize=7,
             color=GREY,
         )
     axes.set_xscale("log")
+    axes.margins(x=0.12)  # room for the last name
     axes.set_xlabel("seconds of one fit")
     axes.set_ylabel(metric)
     return figure
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights moved up as far as needed that no two are closer than `gap`, in the order given."""
+    moved, floor = [0.0] * len(heights), -np.inf
+    for place in np.argsort(heights, kind="stable"):
+        moved[place] = floor = max(heights[place], floor + gap)
+    return moved
 
 
 def ablations(spreads: Sequence[Spread], *, metric: str) -> Figure:
@@ -200,4 +210,5 @@ def _canvas(*, height: float) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#e6e8eb")
+    axes.set_axisbelow(True)
     return figure, axes

@@ -58,3 +58,17 @@ def test_the_whole_family_stands_out_among_its_ablations():
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["f", "f/without"]
     assert [bar.get_width() for bar in axes.patches] == [0.3, 0.4]
+
+
+def test_names_of_alike_results_do_not_cover_each_other():
+    figure = plots.accuracy_and_cost(
+        [Spread("a", 0.300, 0.0), Spread("b", 0.301, 0.0), Spread("far", 0.1, 0.0)],
+        {"a": 10.0, "b": 10.0, "far": 10.0},
+        {"paper": 0.2, "other": 0.2},
+        metric="ndcg",
+        winner="a",
+    )
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 5
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
