@@ -32,6 +32,12 @@ class DecoderBlock(nn.Module):
         """[B, S, D] -> [B, S, D]."""
         return self._after(x + self.drop(self.attention(self.norm_attention(x))), memory)
 
+    def at(self, x: Tensor, place: Tensor, memory: Memory | None) -> Tensor:
+        """Row b of `forward` at position place[b] alone: [B, S, D], int64 [B] -> [B, D]."""
+        here = x[torch.arange(len(x), device=x.device), place]
+        mixed = self.attention.at(self.norm_attention(x), place)
+        return self._after((here + self.drop(mixed))[:, None], memory)[:, 0]
+
     def remember(self, x: Tensor) -> Remembered:
         """What later tokens need of the positions of `x`."""
         return self.attention.remember(self.norm_attention(x))
@@ -92,10 +98,12 @@ class Branches:
         self.decoder, self.memory = decoder, memory
         self.real = torch.arange(x.shape[1], device=x.device) <= last[:, None]
         self.stems: list[Remembered] = []
-        for block in self._blocks:
+        *lower, highest = self._blocks
+        for block in lower:
             self.stems.append(block.remember(x))
             x = block(x, memory)
-        self.hidden: Tensor = decoder.norm(x[torch.arange(len(x), device=x.device), last])
+        self.stems.append(highest.remember(x))
+        self.hidden: Tensor = decoder.norm(highest.at(x, last, memory))
         self.grown: list[Remembered | None] = [None] * len(self.stems)
 
     @property
