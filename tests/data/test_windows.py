@@ -189,7 +189,7 @@ def parts_made_of_the_past(rows, root):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(past=st.lists(EVENT, max_size=30), one=st.lists(LATER), other=st.lists(LATER))
 def test_nothing_after_the_cutoff_changes_training_or_catalogue(tmp_path_factory, past, one, other):
     root = tmp_path_factory.mktemp("snapshots")
@@ -199,7 +199,7 @@ def test_nothing_after_the_cutoff_changes_training_or_catalogue(tmp_path_factory
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(EVENT | LATER, max_size=40))
 def test_every_window_keeps_the_invariants_of_interactions(tmp_path_factory, rows):
     snapshot = snapshot_of([*ANCHOR, *rows], tmp_path_factory.mktemp("snapshots"))

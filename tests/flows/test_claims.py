@@ -2,7 +2,7 @@
 
 import threading
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.compute.claims import Claims
@@ -23,7 +23,6 @@ def test_what_was_begun_and_not_done_is_left(tmp_path):
     assert Claims(tmp_path, 3).left() == [0]
 
 
-@settings(deadline=None)  # what waits for the disk may wait long
 @given(size=st.integers(0, 30), workers=st.integers(1, 5))
 def test_many_at_once_share_all_jobs(tmp_path_factory, size, workers):
     claims = Claims(tmp_path_factory.mktemp("claims"), size)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.decoding.slots import top_slots
@@ -19,7 +19,6 @@ def every_score(log_probs, codes):
     return scores.sum(axis=0).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 10_000), st.integers(1, 50), st.integers(5, 50), st.sampled_from(["all", "one", "each"])
 )

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.decoding.stepwise import stepwise_beam
@@ -51,7 +51,6 @@ def catalogues(draw):
     return every[draw(st.lists(st.integers(0, len(every) - 1), unique=True, min_size=1, max_size=12))]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), catalogues(), st.integers(1, 6), st.integers(0, 2**24 - 1))
 def test_full_width_equals_scoring_every_item(seed, codes, k, bits):
     allowed = np.array([[bits >> (12 * query + item) & 1 for item in range(len(codes))] for query in (0, 1)])
@@ -62,7 +61,6 @@ def test_full_width_equals_scoring_every_item(seed, codes, k, bits):
     assert np.allclose(beam.scores, exact.scores, rtol=0, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), catalogues(), st.integers(1, 4))
 def test_a_narrow_beam_still_fills_the_list_with_allowed_items(seed, codes, k):
     allowed = np.arange(len(codes)) % 2 == 0
@@ -90,7 +88,6 @@ def plain_beam(tables, codes, k, beam):
     return [item[prefix] for prefix, _ in kept][:k]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), catalogues(), st.integers(1, 3), st.integers(0, 3))
 def test_what_is_left_out_of_a_narrow_beam_changes_no_list(seed, codes, k, wider):
     tables = random_tables(seed, n_queries=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.heads.sparse_product import SparseProduct, mean_over_neighbours
@@ -15,7 +15,6 @@ def test_items_get_the_weighted_mean_of_their_neighbours():
     assert mean_over_neighbours(weights)(items).tolist() == [[3, 30], [1, 10], [0, 0]]
 
 
-@settings(deadline=None)  # the first backward pass of a process takes seconds
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 8))
 def test_values_and_gradients_are_those_of_the_dense_product(seed, n_rows, n_columns):
     rng = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ def test_two_items_by_hand():
     assert loss.item() == pytest.approx(0.31326, abs=1e-5)  # log(1 + exp(-1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 5), st.integers(0, 99), st.integers(1, 40))
 def test_equals_cross_entropy_forward_and_backward(n_queries, n_items, d, seed, block_items):
     inputs = problem(n_queries, n_items, d, seed)
@@ -110,7 +110,7 @@ def test_what_is_left_out_of_a_query_has_no_share_in_it():
     assert loss.item() == pytest.approx((math.log(2) + math.log(3)) / 2)  # 2 and 3 items are left
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 9), st.integers(2, 12), st.integers(0, 99), st.integers(1, 40), st.sampled_from([1, 40])
 )

@@ -56,7 +56,7 @@ def test_each_run_of_queries_has_its_own_draw():
     assert loss.item() == pytest.approx(sum(by_hand) / 3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
 def test_all_items_as_negatives_are_full_softmax(n_queries, n_items, n_draws, seed):
     torch.manual_seed(seed)
@@ -71,7 +71,7 @@ def test_all_items_as_negatives_are_full_softmax(n_queries, n_items, n_draws, se
     assert all(torch.allclose(a, b, atol=1e-10) for a, b in pairs)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=20),
     st.lists(st.integers(0, 3), min_size=1, max_size=20),

@@ -76,7 +76,7 @@ def allowed_by(request: ListRules, brands: dict[str, str], hidden: set[str], mis
 
 
 @pytest.mark.parametrize("model", MODELS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(catalogues(), st.lists(recommend, min_size=1, max_size=4))
 def test_a_list_holds_allowed_items_only_and_as_many_as_there_are(
     opened: Open, model: str, catalogue: Any, requests: list[RecommendRequest]
@@ -95,7 +95,7 @@ def test_a_list_holds_allowed_items_only_and_as_many_as_there_are(
         assert late.catalogue == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(catalogues(), similar, complete)
 def test_what_is_similar_or_completes_a_basket_is_allowed_too(
     opened: Open, catalogue: Any, alike: SimilarRequest, basket: CompleteRequest

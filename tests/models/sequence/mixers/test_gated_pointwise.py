@@ -25,7 +25,7 @@ def inputs(n_rows, n_positions, seed):
     return torch.randn(n_rows, n_positions, 8, dtype=torch.float64), days
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 9), st.data(), st.integers(0, 99))
 def test_no_position_sees_what_comes_after_it(n_positions, data, seed):
     seen = data.draw(st.integers(1, n_positions))
@@ -35,7 +35,7 @@ def test_no_position_sees_what_comes_after_it(n_positions, data, seed):
     assert torch.allclose(made(x, days)[:, :seen], made(later, later_days)[:, :seen], rtol=0, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 9), st.data(), st.booleans())
 def test_one_position_alone_is_that_position_of_the_whole(n_positions, data, clock):
     place = torch.tensor(data.draw(st.lists(st.integers(0, n_positions - 1), min_size=3, max_size=3)))
