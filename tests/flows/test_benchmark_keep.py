@@ -270,6 +270,24 @@ def test_other_settings_of_a_row_void_that_row_alone(change, gone, line):
     assert all(line in told for told in merged["not_kept"] if "a comparison" not in told)
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ({"seeds": 1}, {"seeds": 1}, 0),
+        ({"seeds": 3}, {"seeds": 1}, 1),
+        ({"seeds": 1, "refits": 1}, {"seeds": 1}, 1),
+        ({"seeds": 1, "refits": 1}, {"seeds": 2, "refits": 1}, 0),
+    ],
+)
+def test_a_row_of_other_settings_that_was_measured_as_often_is_not_missed(then, now, told):
+    old = result(beauty=dataset(row("encore", OLD, **then)))
+    new = result(beauty=dataset(row("encore", NEW, **now)))
+    new["config"]["families"]["encore"].update(members=3)
+    merged = kept(new, old)
+    assert names(merged) == {"encore": False}
+    assert len(merged["not_kept"]) == told
+
+
 def test_data_that_the_config_no_longer_has_are_told():
     merged = kept(result(beauty=dataset(row("tiger", NEW))), result(toys=dataset(row("encore"))))
     assert list(merged["datasets"]) == ["beauty"]

@@ -69,9 +69,9 @@ class _Merge:
         for row in then:
             name = row["name"]
             differs = list(same.of_row(name, self.now, self.then))
-            if differs:
+            if differs and not _replaces(found.get(name), row):
                 self._tell(name, differs)
-            else:
+            elif not differs:
                 found[name] = self._fuller(found.get(name), self._kept(row))
         return sorted(found.values(), key=self._place)
 
@@ -140,6 +140,15 @@ class _Merge:
 
     def _tell(self, what: str, why: Sequence[str]) -> None:
         self.told.append(f"{self.name}: not kept: {what} ({'; '.join(why)})")
+
+
+def _replaces(now: Json | None, then: Json) -> bool:
+    """Whether a row was measured again as often as before, its refit too."""
+    if now is None or _seeds(now) < _seeds(then):
+        return False
+    return "refitted" not in then or (
+        "refitted" in now and _seeds(now["refitted"]) >= _seeds(then["refitted"])
+    )
 
 
 def _seeds(part: Json) -> int:
