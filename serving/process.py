@@ -38,7 +38,10 @@ START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 LAST_WORDS_SECONDS = 3.0
 POLL_SECONDS = 0.1
+START_ATTEMPTS = 3
 _FAILED = "Initializing service error"  # what BentoML logs; it then restarts the worker for ever
+# A free port is looked up first and bound later, by BentoML too: another program may come between.
+_PORT_TAKEN = "Address already in use"
 
 # The service ends with the process that asked for it, even if that is killed: Linux signals the child.
 _LAUNCH = """
@@ -100,26 +103,46 @@ def running(
     variables |= {EVENTS_VARIABLE: events or ""}
     if answers is not None:
         variables |= {ANSWERS_VARIABLE: str(answers)}
-    port = port or free_port()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="encore-serve-") as scratch, log.open("wb") as out:
+    with tempfile.TemporaryDirectory(prefix="encore-serve-") as scratch:
         # A home of its own: BentoML empties the metrics folder of a home whenever a service starts there.
-        process = subprocess.Popen(
-            [python, "-c", _LAUNCH, str(os.getpid()), *arguments, "--host", host, "--port", str(port)],
-            cwd=scratch,
-            env={**bento.environment(Path(scratch)), "PYTHONFAULTHANDLER": "1", **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        environment = {**bento.environment(Path(scratch)), "PYTHONFAULTHANDLER": "1", **variables}
+        command = [python, "-c", _LAUNCH, str(os.getpid()), *arguments, "--host", host]
+        process, url = _start(command, environment, host, port, log, start_seconds)
         try:
-            url = f"http://{LOOPBACK if host in ('0.0.0.0', '::') else host}:{port}"
-            _wait_until_ready(process, url, log, start_seconds)
             logger.info("event=service_ready url=%s target=%s pid=%s", url, target, process.pid)
             yield url
         finally:
             stop(process)
+
+
+def _start(
+    command: list[str], environment: dict[str, str], host: str, port: int, log: Path, start_seconds: float
+) -> tuple["subprocess.Popen[bytes]", str]:
+    """A service that is ready, and its URL; begun again where a port that was free is taken meanwhile."""
+    attempt = 1
+    while True:
+        bound = port or free_port()
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, "--port", str(bound)],
+                cwd=environment["BENTOML_HOME"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        url = f"http://{LOOPBACK if host in ('0.0.0.0', '::') else host}:{bound}"
+        try:
+            _wait_until_ready(process, url, log, start_seconds)
+            return process, url
+        except BaseException:
+            stop(process)
+            if attempt == START_ATTEMPTS or _PORT_TAKEN not in log.read_text(errors="replace"):
+                raise
+        logger.warning("event=service_port_taken attempt=%s of=%s", attempt, START_ATTEMPTS)
+        attempt += 1
 
 
 def free_port() -> int:

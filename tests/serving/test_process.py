@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,27 @@ def test_an_unknown_tag_is_refused(home: Path, tmp_path: Path) -> None:
         running("recommender:none", home=home, log=tmp_path / "log"),
     ):
         pass
+
+
+@pytest.mark.parametrize(("n_taken", "is_up"), [(2, True), (3, False)])
+def test_a_port_that_is_taken_meanwhile_is_tried_again(
+    n_taken: int, is_up: bool, bundle_folder: Path, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    python = tmp_path / "python"  # the first times as BentoML's supervisor that comes too late
+    python.write_text(
+        f"""#!/bin/sh
+echo x >> {tries}
+if [ "$(wc -l < {tries})" -gt {n_taken} ]; then exec {sys.executable} "$@"; fi
+echo "zmq.error.ZMQError: Address already in use (addr='tcp://127.0.0.1:55893')"
+exit 1
+"""
+    )
+    python.chmod(0o755)
+    wanted = nullcontext() if is_up else pytest.raises(RuntimeError, match="Address already in use")
+    with wanted, running(bundle_folder, log=tmp_path / "log", python=str(python)) as address:
+        assert get(address + "/livez")[0] == 200
+    assert len(tries.read_text().splitlines()) == 3
 
 
 def test_a_service_leaves_no_process_and_no_listener_behind(bundle_folder: Path, tmp_path: Path) -> None:
