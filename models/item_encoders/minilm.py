@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from data.catalogue import Catalogue
 from models.item_encoders.fitted import ItemEncoder, unit_rows
+from models.learning.device import multiplies_bfloat16
 from models.recommender import Arrays, Config, Floats
 
 BATCH = 64
@@ -100,7 +101,8 @@ def sentences(texts: list[str]) -> Floats:
         ) from error
     folder = str(weights.get_model_path())
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, dtype=_fast_type(), local_files_only=True).eval()
+    dtype = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+    model = AutoModel.from_pretrained(folder, dtype=dtype, local_files_only=True).eval()
     distinct, place = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
     order = np.argsort([len(text) for text in distinct], kind="stable")
     out = np.empty((len(distinct), model.config.hidden_size), dtype=np.float32)
@@ -113,7 +115,3 @@ def sentences(texts: list[str]) -> Floats:
         out[rows] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
     unit: Floats = (out / np.linalg.norm(out, axis=1, keepdims=True))[place]
     return unit
-
-
-def _fast_type() -> torch.dtype:
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32

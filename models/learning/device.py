@@ -39,6 +39,11 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def multiplies_bfloat16(device: torch.device = CPU) -> bool:
+    """Whether products in bfloat16 are faster than in float32 there: needs AVX512 or AMX, or a GPU."""
+    return device != CPU or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def learner_on(device: torch.device, module: nn.Module) -> nn.Module:
     """What is trained: the module itself on the CPU, a copy of it on any other device."""
     return module if device == CPU else deepcopy(module).to(device)

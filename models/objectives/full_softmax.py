@@ -6,6 +6,10 @@ al. 2024, arXiv:2411.09009, section 4, by rows instead of tiles). A block is lai
 because the three products with the tall table are faster that way; what normalises it is moved to the sides
 of the products, so that the elements are touched once, by exp2. Floor: 6 Q I D flops, and per block three
 passes over the table and its gradient; memory one block, as large as the table.
+
+In bfloat16 the block, and what is multiplied with it, are bfloat16: half the time where the processor or GPU
+multiplies them. Sums, the targets' logits and their part of the gradients stay as wide as the inputs, so
+that only the softmax is rough: 8 bits of each logit.
 Dims: Q queries, R queries of a block, M (query, target) pairs, I items, D model size.
 """
 
@@ -16,6 +20,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from models.learning.device import multiplies_bfloat16
 
 CACHE_BYTES = 3 << 20  # logits of one block where the catalogue is small enough for it
 BLOCK_BYTES = 256 << 20  # most that the logits of one block may take
@@ -31,6 +37,7 @@ def full_softmax(
     target_item: Tensor,
     *,
     left_out: tuple[Tensor, Tensor] | None = None,
+    precision: torch.dtype | None = None,
 ) -> Tensor:
     """Mean of -log softmax(hidden @ table.T + bias) at the targets: a scalar.
 
@@ -44,14 +51,24 @@ def full_softmax(
         target_item: int64 [M], in [0, I).
         left_out: queries, int64 [P], ascending, and items, int64 [P], that cannot come next there; a target
             is none of them.
+        precision: of the products with the table; None for that of the inputs.
+
+    Raises:
+        ValueError: bfloat16 on a processor without instructions for it.
     """
     if left_out is None:
         left_out = target_query[:0], target_item[:0]
-    return cast(Tensor, _Blocks.apply(hidden, table, bias, target_query, target_item, *left_out))
+    if precision == torch.bfloat16 and not multiplies_bfloat16(hidden.device):
+        raise ValueError(
+            "loss_precision must be one that the processor multiplies, but this one has no instructions for "
+            "bfloat16 and would take many times as long: set loss_precision to float32."
+        )
+    precision = precision or hidden.dtype
+    return cast(Tensor, _Blocks.apply(hidden, table, bias, target_query, target_item, *left_out, precision))
 
 
 class _Blocks(torch.autograd.Function):
-    """Loss and gradients, block by block of queries."""
+    """Loss and gradients: the targets' part exactly, the normaliser's block by block of queries."""
 
     @staticmethod
     def forward(
@@ -63,37 +80,43 @@ class _Blocks(torch.autograd.Function):
         target_item: Tensor,
         out_query: Tensor,
         out_item: Tensor,
+        precision: torch.dtype,
     ) -> Tensor:
         n_queries, n_items = len(hidden), len(table)
         n_targets = torch.bincount(target_query, minlength=n_queries).to(hidden.dtype)
         rows = min(n_queries, rows_of_a_block(table))
         begins = range(0, n_queries, max(1, rows))
         bounds = torch.tensor([*begins, n_queries], device=hidden.device)
-        targets = itertools.pairwise(torch.searchsorted(target_query, bounds).tolist())
         outside = itertools.pairwise(torch.searchsorted(out_query, bounds).tolist())
-        queries, shift = hidden * LOG2_E, (bias * LOG2_E)[:, None]  # logits for exp2, cheaper than exp
+        queries, shift = hidden * LOG2_E, bias * LOG2_E  # logits for exp2, cheaper than exp
         small = n_queries == 0 or bool(_largest_logit(queries, table, shift) < SAFE_EXPONENT)
+        total = -(queries[target_query] * table[target_item]).sum() - shift[target_item].sum()
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
-        grad_bias, total = torch.zeros_like(bias), hidden.new_zeros(())
-        buffer = hidden.new_empty(n_items * rows)
-        least, tiny = torch.finfo(hidden.dtype).min, torch.finfo(hidden.dtype).tiny
-        for begin, (start, stop), (left, right) in zip(begins, targets, outside, strict=True):
+        grad_bias = torch.zeros_like(bias)
+        factor, queries, shift = (each.to(precision) for each in (table, queries, shift[:, None]))
+        buffer = factor.new_empty(n_items * rows)
+        least, tiny = torch.finfo(precision).min, torch.finfo(hidden.dtype).tiny
+        for begin, (left, right) in zip(begins, outside, strict=True):
             end = min(begin + rows, n_queries)
             weight = n_targets[begin:end]
-            at = target_item[start:stop], target_query[start:stop] - begin
             block = buffer[: n_items * (end - begin)].view(n_items, end - begin)
-            torch.addmm(shift, table, queries[begin:end].T, out=block)
+            torch.addmm(shift, factor, queries[begin:end].T, out=block)
             block[out_item[left:right], out_query[left:right] - begin] = -torch.inf
             if not small:
-                block.sub_(block.amax(0).clamp_(min=least))
-            total -= block[at].sum()
-            mass = block.exp2_().sum(0).clamp_(min=tiny)  # 0 where no item is left, and then no target
+                top = block.amax(0).clamp_(min=least)
+                block.sub_(top)
+                total += weight @ top.to(hidden.dtype)
+            mass = block.exp2_().sum(0, dtype=hidden.dtype)
+            mass.clamp_(min=tiny)  # 0 where no item is left, and then no target
             total += weight @ mass.log2()
-            block.index_put_(at, -(mass / weight)[at[1]], accumulate=True)
             scale = weight / mass
-            torch.mm(block.T, table, out=grad_hidden[begin:end]).mul_(scale[:, None])
-            grad_table.addmm_(block, hidden[begin:end] * scale[:, None])
-            grad_bias.addmv_(block, scale)
+            torch.mul(block.T @ factor, scale[:, None], out=grad_hidden[begin:end])
+            _add_product(grad_table, block, (hidden[begin:end] * scale[:, None]).to(precision))
+            if ctx.needs_input_grad[2]:
+                grad_bias += block @ scale.to(precision)
+        grad_hidden.index_add_(0, target_query, table[target_item], alpha=-1)
+        grad_table.index_add_(0, target_item, hidden[target_query], alpha=-1)
+        grad_bias -= torch.bincount(target_item, minlength=n_items)
         ctx.save_for_backward(grad_hidden, grad_table, grad_bias)
         ctx.n_targets = max(1, len(target_item))
         loss: Tensor = total / (LOG2_E * ctx.n_targets)
@@ -104,7 +127,15 @@ class _Blocks(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad / ctx.n_targets
         grad_hidden, grad_table, grad_bias = ctx.saved_tensors
-        return grad_hidden * scale, grad_table * scale, grad_bias * scale, None, None, None, None
+        return grad_hidden * scale, grad_table * scale, grad_bias * scale, *[None] * 5
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add left @ right, whose numbers may be narrower than the total's."""
+    if total.dtype == left.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
 def rows_of_a_block(table: Tensor) -> int:
@@ -116,6 +147,7 @@ def rows_of_a_block(table: Tensor) -> int:
 
 
 def _largest_logit(queries: Tensor, table: Tensor, bias: Tensor) -> Tensor:
-    """An upper bound of |queries @ table.T + bias| (Cauchy-Schwarz): a scalar."""
-    bound: Tensor = queries.norm(dim=1).amax() * table.norm(dim=1).amax() + bias.abs().amax()
+    """An upper bound of |queries @ table.T + bias| over open items (Cauchy-Schwarz): a scalar."""
+    largest_bias = torch.where(bias.isfinite(), bias, 0).abs().amax()
+    bound: Tensor = queries.norm(dim=1).amax() * table.norm(dim=1).amax() + largest_bias
     return bound

@@ -33,14 +33,14 @@ from models.recommender import (
     top_k,
 )
 from models.recommenders.passes import in_passes
-from models.recommenders.settings import LearnedConfig
+from models.recommenders.settings import CatalogueLossConfig
 from models.sequence.dropout import Dropout
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.rows import RowBatch, RowBatches, Rows, newest_rows
 from models.sequence.trunk import Trunk
 
 
-class SASRecConfig(LearnedConfig):
+class SASRecConfig(CatalogueLossConfig):
     """Sizes and training of the recipe."""
 
     d_model: int = Field(default=64, ge=8, description="D.")
@@ -148,7 +148,7 @@ class SASRecModule(nn.Module):
         problem = (hidden, table, self.bias, batch.target_query, batch.target_item)
         match self.config.loss:
             case "softmax":
-                return full_softmax(*problem)
+                return full_softmax(*problem, precision=self.config.loss_dtype())
             case "bce":
                 return one_negative_bce(*problem, self._unseen(batch))
             case "sampled":

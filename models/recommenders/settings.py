@@ -1,5 +1,8 @@
 """Settings: what all recipes that are trained have in common, and those over rows besides."""
 
+from typing import Literal
+
+import torch
 from pydantic import Field
 
 from data.interactions import Interactions
@@ -31,6 +34,20 @@ class LearnedConfig(Config):
             patience=self.patience,
             device=self.device,
         )
+
+
+class CatalogueLossConfig(LearnedConfig):
+    """Of a recipe whose loss multiplies with the vectors of all items."""
+
+    loss_precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="Of the products with all items in the loss; bfloat16 takes half their time where "
+        "the processor or GPU multiplies it, and the bits differ.",
+    )
+
+    def loss_dtype(self) -> torch.dtype | None:
+        """As `full_softmax` wants it."""
+        return torch.bfloat16 if self.loss_precision == "bfloat16" else None
 
 
 class TrainedConfig(LearnedConfig):

@@ -19,7 +19,7 @@ from models.heads.pointer import Pointer
 from models.item_graph import ItemGraph
 from models.objectives.full_softmax import full_softmax
 from models.recommender import FitData, Floats, Mask
-from models.recommenders.settings import TrainedConfig
+from models.recommenders.settings import CatalogueLossConfig, TrainedConfig
 from models.sequence.event_inputs import EventInputs
 from models.sequence.mixers.attention import CausalAttention
 from models.sequence.moments import Moments
@@ -30,7 +30,7 @@ from models.sequence.trunk import Trunk
 from models.tokenizers.code_table import CodeTable
 
 
-class NetworkConfig(TrainedConfig):
+class NetworkConfig(TrainedConfig, CatalogueLossConfig):
     """Sizes and training of the network."""
 
     n_blocks: int = Field(default=1, ge=1)
@@ -90,6 +90,7 @@ class Network(nn.Module):
         )
         self.code_loss = config.code_loss if len(views.digits) else 0.0
         self.explores = config.explores
+        self.loss_dtype = config.loss_dtype()
         self.pointer = None
         if pointing:
             self.pointer = Pointer(len(FEATURES), len(views.known), d, config.pointer_width)
@@ -110,7 +111,9 @@ class Network(nn.Module):
             query, target = query[own < 0], target[own < 0]  # the rest is for items that are new to the user
         if len(target):
             had = batch.had() if self.explores else None
-            loss = loss + full_softmax(hidden, items, self.closed, query, target, left_out=had)
+            loss = loss + full_softmax(
+                hidden, items, self.closed, query, target, left_out=had, precision=self.loss_dtype
+            )
             loss = loss + self._spelled(hidden, query, target)
         return loss
 

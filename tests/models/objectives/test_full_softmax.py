@@ -143,3 +143,55 @@ def test_a_query_with_nothing_left_and_no_target_costs_nothing(size):
     of_hidden, of_table = gradients(loss, (hidden, table))
     assert of_hidden[0].abs().max() == 0
     assert torch.isfinite(of_table).all()
+
+
+def test_a_closed_item_does_not_make_logits_count_as_large():
+    hidden, table, bias = torch.ones(1, 2), torch.ones(3, 2), torch.tensor([0.0, -torch.inf, -3.0])
+    assert module._largest_logit(hidden, table, bias).item() == pytest.approx(2 + 3)  # |(1, 1)| squared + 3
+
+
+@pytest.fixture
+def any_processor(monkeypatch):
+    """Small products in bfloat16 may be slow for a test."""
+    monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: True)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"), [(1, 0.003), (20, 0.03)]
+)  # logits as they are, and less the largest
+def test_bfloat16_is_off_by_its_eight_bits(any_processor, size, most):
+    hidden, table, bias = problem(300, 2_000, 64, seed=0, dtype=torch.float32)
+    inputs = [(size / 8 * hidden).detach().requires_grad_(), table, bias]  # logits of size 1 or 20
+    query, item = torch.arange(300), torch.randint(2_000, (300,))
+    out = query, (item + 1) % 2_000
+    wide = full_softmax(*inputs, query, item, left_out=out)
+    rough = full_softmax(*inputs, query, item, left_out=out, precision=torch.bfloat16)
+    assert rough.dtype == torch.float32
+    assert rough.item() == pytest.approx(wide.item(), rel=2e-3)
+    for a, b in zip(gradients(rough, inputs), gradients(wide, inputs), strict=True):
+        assert a.dtype == torch.float32
+        assert 0 < (a - b).norm() < most * b.norm()
+
+
+def test_in_bfloat16_the_targets_part_is_exact(any_processor):
+    hidden, table = torch.tensor([[1.0]], requires_grad=True), torch.tensor([[1.001], [-90.03]])
+    target = torch.tensor([0]), torch.tensor([1])
+    loss = full_softmax(hidden, table, torch.zeros(2), *target, precision=torch.bfloat16)
+    in_bfloat16 = 1.4453125 * math.log(2)  # log2(e) and 1.001 have 8 bits in the normaliser
+    assert loss.item() == pytest.approx(90.03 + in_bfloat16, rel=1e-6)
+    assert gradients(loss, [hidden])[0].item() == pytest.approx(90.03 + 1.0, rel=1e-6)
+
+
+def test_bfloat16_wants_a_processor_for_it(monkeypatch):
+    monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: False)
+    inputs = problem(2, 3, 2, seed=0, dtype=torch.float32)
+    with pytest.raises(ValueError, match=r"no instructions for bfloat16 .*: set loss_precision to float32"):
+        full_softmax(*inputs, torch.tensor([0]), torch.tensor([1]), precision=torch.bfloat16)
+
+
+def test_a_bias_that_is_not_learned_changes_no_other_gradient():
+    hidden, table, bias = problem(6, 9, 3, seed=5)
+    query, item = torch.arange(6), torch.arange(6)
+    learned = gradients(full_softmax(hidden, table, bias, query, item), [hidden, table])
+    fixed = gradients(full_softmax(hidden, table, bias.detach(), query, item), [hidden, table])
+    assert all(torch.equal(a, b) for a, b in zip(learned, fixed, strict=True))
