@@ -90,26 +90,18 @@ class _Blocks(torch.autograd.Function):
         outside = itertools.pairwise(torch.searchsorted(out_query, bounds).tolist())
         queries, shift = hidden * LOG2_E, bias * LOG2_E  # logits for exp2, cheaper than exp
         small = n_queries == 0 or bool(_largest_logit(queries, table, shift) < SAFE_EXPONENT)
-        total = -(queries[target_query] * table[target_item]).sum() - shift[target_item].sum()
+        of_targets = (queries[target_query] * table[target_item]).sum(1) + shift[target_item]
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
-        grad_bias = torch.zeros_like(bias)
+        grad_bias, normaliser = torch.zeros_like(bias), hidden.new_empty(n_queries)
         factor, queries, shift = (each.to(precision) for each in (table, queries, shift[:, None]))
         buffer = factor.new_empty(n_items * rows)
-        least, tiny = torch.finfo(precision).min, torch.finfo(hidden.dtype).tiny
         for begin, (left, right) in zip(begins, outside, strict=True):
             end = min(begin + rows, n_queries)
-            weight = n_targets[begin:end]
             block = buffer[: n_items * (end - begin)].view(n_items, end - begin)
             torch.addmm(shift, factor, queries[begin:end].T, out=block)
             block[out_item[left:right], out_query[left:right] - begin] = -torch.inf
-            if not small:
-                top = block.amax(0).clamp_(min=least)
-                block.sub_(top)
-                total += weight @ top.to(hidden.dtype)
-            mass = block.exp2_().sum(0, dtype=hidden.dtype)
-            mass.clamp_(min=tiny)  # 0 where no item is left, and then no target
-            total += weight @ mass.log2()
-            scale = weight / mass
+            mass, normaliser[begin:end] = _powers(block, hidden.dtype, small)
+            scale = n_targets[begin:end] / mass
             torch.mul(block.T @ factor, scale[:, None], out=grad_hidden[begin:end])
             _add_product(grad_table, block, (hidden[begin:end] * scale[:, None]).to(precision))
             if ctx.needs_input_grad[2]:
@@ -119,7 +111,7 @@ class _Blocks(torch.autograd.Function):
         grad_bias -= torch.bincount(target_item, minlength=n_items)
         ctx.save_for_backward(grad_hidden, grad_table, grad_bias)
         ctx.n_targets = max(1, len(target_item))
-        loss: Tensor = total / (LOG2_E * ctx.n_targets)
+        loss: Tensor = (normaliser[target_query] - of_targets).sum() / (LOG2_E * ctx.n_targets)
         return loss
 
     @staticmethod
@@ -128,6 +120,17 @@ class _Blocks(torch.autograd.Function):
         scale = grad / ctx.n_targets
         grad_hidden, grad_table, grad_bias = ctx.saved_tensors
         return grad_hidden * scale, grad_table * scale, grad_bias * scale, *[None] * 5
+
+
+def _powers(block: Tensor, dtype: torch.dtype, small: bool) -> tuple[Tensor, Tensor]:
+    """Make logits [I, R] powers of two, shrunk where large; their sums and log2 of the unshrunk: [R]."""
+    top = block.new_zeros(())
+    if not small:
+        top = block.amax(0).clamp_(min=torch.finfo(block.dtype).min)
+        block.sub_(top)
+    mass = block.exp2_().sum(0, dtype=dtype)
+    mass.clamp_(min=torch.finfo(dtype).tiny)  # 0 where no item is left, and then no target
+    return mass, mass.log2() + top
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
