@@ -84,7 +84,8 @@ class _Blocks(torch.autograd.Function):
     ) -> Tensor:
         n_queries, n_items = len(hidden), len(table)
         n_targets = torch.bincount(target_query, minlength=n_queries).to(hidden.dtype)
-        rows = min(n_queries, rows_of_a_block(table))
+        factor = table.to(precision)
+        rows = min(n_queries, rows_of_a_block(factor))
         begins = range(0, n_queries, max(1, rows))
         bounds = torch.tensor([*begins, n_queries], device=hidden.device)
         outside = itertools.pairwise(torch.searchsorted(out_query, bounds).tolist())
@@ -93,7 +94,7 @@ class _Blocks(torch.autograd.Function):
         of_targets = (queries[target_query] * table[target_item]).sum(1) + shift[target_item]
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
         grad_bias, normaliser = torch.zeros_like(bias), hidden.new_empty(n_queries)
-        factor, queries, shift = (each.to(precision) for each in (table, queries, shift[:, None]))
+        queries, shift = queries.to(precision), shift.to(precision)[:, None]
         buffer = factor.new_empty(n_items * rows)
         for begin, (left, right) in zip(begins, outside, strict=True):
             end = min(begin + rows, n_queries)
@@ -105,7 +106,7 @@ class _Blocks(torch.autograd.Function):
             torch.mul(block.T @ factor, scale[:, None], out=grad_hidden[begin:end])
             _add_product(grad_table, block, (hidden[begin:end] * scale[:, None]).to(precision))
             if ctx.needs_input_grad[2]:
-                grad_bias += block @ scale.to(precision)
+                grad_bias += (block @ scale.to(precision)[:, None])[:, 0]  # as a vector it is slower
         grad_hidden.index_add_(0, target_query, table[target_item], alpha=-1)
         grad_table.index_add_(0, target_item, hidden[target_query], alpha=-1)
         grad_bias -= torch.bincount(target_item, minlength=n_items)
@@ -142,10 +143,10 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def rows_of_a_block(table: Tensor) -> int:
-    """R: enough to keep the products fast (64 to 256, by D) and, over few items, to fill the cache."""
+    """R: keeps the products fast (256 to 1024 bytes, by D) and, over few items, fills the cache."""
     n_items, d = table.shape
     row_bytes = n_items * table.element_size()
-    wanted = max(64, min(d, 256), CACHE_BYTES // row_bytes)
+    wanted = max(max(64, min(d, 256)) * 4 // table.element_size(), CACHE_BYTES // row_bytes)
     return max(1, min(wanted, BLOCK_BYTES // row_bytes))
 
 
