@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from models.families import FAMILIES
-from models.learning.device import device_of
+from models.learning.device import device_of, require_bfloat16
 from models.recommender import Config
 
 
@@ -41,10 +41,12 @@ def placed(families: Mapping[str, Mapping[str, Any]], device: str) -> dict[str, 
 
 
 def require(families: Iterable[Mapping[str, Any]]) -> None:
-    """See that torch has the devices that settings of families name, before anything is done.
+    """See that the devices and precisions which families name are there, before anything is done.
 
     Raises:
-        ValueError: it has not.
+        ValueError: one is not.
     """
-    for name in {str(settings["device"]) for settings in families if "device" in settings}:
-        device_of(name)
+    for settings in families:
+        device = device_of(str(settings.get("device", "cpu")))
+        if settings.get("loss_precision") == "bfloat16":
+            require_bfloat16(device)

@@ -44,6 +44,19 @@ def multiplies_bfloat16(device: torch.device = CPU) -> bool:
     return device != CPU or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def require_bfloat16(device: torch.device) -> None:
+    """See that a loss in bfloat16 is worth it there.
+
+    Raises:
+        ValueError: the processor has no instructions for it.
+    """
+    if not multiplies_bfloat16(device):
+        raise ValueError(
+            "loss_precision must be one that the processor multiplies, but this one has no instructions for "
+            "bfloat16 and would take many times as long: set loss_precision to float32."
+        )
+
+
 def learner_on(device: torch.device, module: nn.Module) -> nn.Module:
     """What is trained: the module itself on the CPU, a copy of it on any other device."""
     return module if device == CPU else deepcopy(module).to(device)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.learning.device import multiplies_bfloat16
+from models.learning.device import require_bfloat16
 
 CACHE_BYTES = 3 << 20  # logits of one block where the catalogue is small enough for it
 BLOCK_BYTES = 256 << 20  # most that the logits of one block may take
@@ -58,11 +58,8 @@ def full_softmax(
     """
     if left_out is None:
         left_out = target_query[:0], target_item[:0]
-    if precision == torch.bfloat16 and not multiplies_bfloat16(hidden.device):
-        raise ValueError(
-            "loss_precision must be one that the processor multiplies, but this one has no instructions for "
-            "bfloat16 and would take many times as long: set loss_precision to float32."
-        )
+    if precision == torch.bfloat16:
+        require_bfloat16(hidden.device)
     precision = precision or hidden.dtype
     return cast(Tensor, _Blocks.apply(hidden, table, bias, target_query, target_item, *left_out, precision))
 

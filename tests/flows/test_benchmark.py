@@ -347,6 +347,15 @@ def test_a_device_that_is_not_there_is_told_before_anything_is_done(data, tmp_pa
     assert not (tmp_path / "home").exists()
 
 
+def test_a_precision_that_the_processor_lacks_is_told_before_anything_is_done(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: False)
+    path = tmp_path / "rough.toml"
+    path.write_text(CONFIG.replace("[families.sasrec]", '[families.sasrec]\nloss_precision = "bfloat16"'))
+    with pytest.raises(ValueError, match="loss_precision must be one that the processor multiplies"):
+        benchmark(load(path), Asked(data), Home(tmp_path / "home"), lambda _: None)
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_benchmark_that_is_not_there_is_told():
     with pytest.raises(ConfigError, match=r"no_such\.toml: a benchmark needs a TOML file, .*amazon-loo"):
         find("no-such")

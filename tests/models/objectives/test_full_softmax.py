@@ -153,7 +153,7 @@ def test_a_closed_item_does_not_make_logits_count_as_large():
 @pytest.fixture
 def any_processor(monkeypatch):
     """Small products in bfloat16 may be slow for a test."""
-    monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: True)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_in_bfloat16_the_targets_part_is_exact(any_processor):
 
 
 def test_bfloat16_wants_a_processor_for_it(monkeypatch):
-    monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: False)
+    monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: False)
     inputs = problem(2, 3, 2, seed=0, dtype=torch.float32)
     with pytest.raises(ValueError, match=r"no instructions for bfloat16 .*: set loss_precision to float32"):
         full_softmax(*inputs, torch.tensor([0]), torch.tensor([1]), precision=torch.bfloat16)

@@ -76,7 +76,7 @@ def test_items_are_read_as_they_score_or_with_entries_of_variance_one(scaled, va
 
 
 def test_a_loss_in_bfloat16_is_close_to_that_in_float32(monkeypatch):
-    monkeypatch.setattr("models.objectives.full_softmax.multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: True)
     (wide, batch), (rough, _) = one_row(), one_row(loss_precision="bfloat16")
     assert rough.loss(batch).item() == pytest.approx(wide.loss(batch).item(), rel=1e-2)
     assert rough.loss(batch).item() != wide.loss(batch).item()

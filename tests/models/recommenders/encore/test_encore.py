@@ -245,7 +245,7 @@ def test_with_a_pointer_own_items_are_those_of_the_whole_history():
 
 
 def test_trained_with_a_loss_in_bfloat16_it_knows_the_circle(data, monkeypatch):
-    monkeypatch.setattr("models.objectives.full_softmax.multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: True)
     rough, plain = fit(data, loss_precision="bfloat16", id_dropout=0.5), fit(data, id_dropout=0.5)
     asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
     assert {*rough.recommend(asked, k=2).items[0].tolist()} == {10, COLD}
