@@ -83,9 +83,7 @@ def compare(n_targets: int, width: int, repeats: int) -> dict[str, Any]:
         steps["bfloat16"] = lambda: our_step(*given, precision=torch.bfloat16)
     seconds = timing.interleaved(steps, repeats)
     gflop, rows = 6 * N_ITEMS * width / 1e9, ours.rows_of_a_block(given[1])
-    rates = {"ours": n_targets * gflop / seconds["ours"], "torch": n_targets * gflop / seconds["torch"]}
-    if multiplies_bfloat16():
-        rates["bfloat16"] = n_targets * gflop / seconds["bfloat16"]
+    rates = {name: n_targets * gflop / seconds[name] for name in steps if name not in ("products", "square")}
     rates |= {"products": rows * gflop / seconds["products"], "square": square_gflop / seconds["square"]}
     peaks = {name: _peak(name, n_targets, width) for name in ("ours", "torch")}
     return {
@@ -99,7 +97,7 @@ def compare(n_targets: int, width: int, repeats: int) -> dict[str, Any]:
         "of_square": round(rates["ours"] / rates["square"], 3),
         "of_shape": round(rates["ours"] / rates["products"], 3),
         "error": error,
-        **(_in_bfloat16(given, rates) if multiplies_bfloat16() else {}),
+        **(_in_bfloat16(given, rates) if "bfloat16" in rates else {}),
     }
 
 

@@ -137,9 +137,10 @@ def _start(
         try:
             _wait_until_ready(process, url, log, start_seconds)
             return process, url
-        except BaseException:
+        except BaseException as error:
             stop(process)
-            if attempt == START_ATTEMPTS or _PORT_TAKEN not in log.read_text(errors="replace"):
+            lost = isinstance(error, RuntimeError) and _PORT_TAKEN in log.read_text(errors="replace")
+            if attempt == START_ATTEMPTS or not lost:
                 raise
         logger.warning("event=service_port_taken attempt=%s of=%s", attempt, START_ATTEMPTS)
         attempt += 1

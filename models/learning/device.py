@@ -40,7 +40,7 @@ def device_of(name: str) -> torch.device:
 
 
 def multiplies_bfloat16(device: torch.device = CPU) -> bool:
-    """Whether products in bfloat16 are faster than in float32 there: needs AVX512 or AMX, or a GPU."""
+    """Whether the device has instructions for bfloat16: a GPU, or a CPU of which oneDNN says so."""
     return device != CPU or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -72,6 +72,15 @@ class SASRecConfig(CatalogueLossConfig):
     weight_decay: float = Field(default=0.02, ge=0)
     epochs: int = Field(default=8, ge=1)
     patience: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _precision_has_an_effect(self) -> Self:
+        if self.loss_precision != "float32" and self.loss != "softmax":
+            raise ValueError(
+                f"loss_precision {self.loss_precision} is for the loss over all items, but loss is "
+                f"{self.loss}: set loss_precision to float32."
+            )
+        return self
 
     def trunk(self) -> Trunk:
         """The network between item vectors and states; what other recipes change."""

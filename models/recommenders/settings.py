@@ -41,8 +41,8 @@ class CatalogueLossConfig(LearnedConfig):
 
     loss_precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="Of the products with all items in the loss; bfloat16 takes half their time where "
-        "the processor or GPU multiplies it, and the bits differ.",
+        description="Of the products with all items in the loss; bfloat16 is faster where the "
+        "processor or GPU multiplies it, and the bits differ.",
     )
 
     def loss_dtype(self) -> torch.dtype | None:

@@ -156,12 +156,14 @@ def any_processor(monkeypatch):
     monkeypatch.setattr("models.learning.device.multiplies_bfloat16", lambda device: True)
 
 
-@pytest.mark.parametrize(
-    ("size", "most"), [(1, 0.003), (20, 0.03)]
-)  # logits as they are, and less the largest
+@pytest.mark.parametrize(("size", "most"), [(1, 0.003), (20, 0.03)])
 def test_bfloat16_is_off_by_its_eight_bits(any_processor, size, most):
     hidden, table, bias = problem(300, 2_000, 64, seed=0, dtype=torch.float32)
-    inputs = [(size / 8 * hidden).detach().requires_grad_(), table, bias]  # logits of size 1 or 20
+    inputs = [
+        (size / 8 * hidden).detach().requires_grad_(),
+        table,
+        bias,
+    ]  # as they are; less the largest
     query, item = torch.arange(300), torch.randint(2_000, (300,))
     out = query, (item + 1) % 2_000
     wide = full_softmax(*inputs, query, item, left_out=out)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from data.interactions import Interactions
 from models.recommenders.sasrec import SASRecConfig, SASRecModule
@@ -73,6 +74,11 @@ def test_items_are_read_as_they_score_or_with_entries_of_variance_one(scaled, va
     module.position.weight.data.zero_()
     read = module._inputs(torch.arange(500)[:, None])[:, 1]
     assert read.var().item() == pytest.approx(variance, rel=0.05)
+
+
+def test_a_precision_without_effect_is_refused():
+    with pytest.raises(ValidationError, match="is for the loss over all items, but loss is bce"):
+        SASRecConfig(loss="bce", loss_precision="bfloat16")
 
 
 def test_a_loss_in_bfloat16_is_close_to_that_in_float32(monkeypatch):
