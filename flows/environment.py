@@ -28,6 +28,7 @@ LAYERS = ("data", "models", "validation", "serving", "flows")
 SWITCHES: Mapping[str, str] = {
     "BENTOML_DO_NOT_TRACK": "True",
     "DO_NOT_TRACK": "1",
+    "GOMP_SPINCOUNT": "1000",  # else two threads beside a busy core take 50 times as long
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_OFFLINE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
