@@ -1,7 +1,12 @@
 """Fusion: several opinions on the next item as one distribution.
 
-A mixture, not a product: one source that knows an item is enough. Dims: B histories, I items.
+Either their weighted mean, for which one source that knows an item is enough, or their weighted geometric
+mean, for which all should (linear and logarithmic opinion pools; Genest and Zidek 1986, Statistical Science
+1(1), section 3). Dims: B histories, I items.
 """
+
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +14,9 @@ from numpy.typing import NDArray
 from data.interactions import Ints
 
 Probabilities = NDArray[np.float64]
+Pooling = Literal["linear", "logarithmic"]
 LEAST = 1e-30
+DOUBT = 0.01  # what a source gives to all items alike, so that none is barred because one source lacks it
 
 
 def mix(parts: list[tuple[float, Probabilities]]) -> Probabilities:
@@ -33,6 +40,33 @@ def mix(parts: list[tuple[float, Probabilities]]) -> Probabilities:
     with np.errstate(divide="ignore"):
         out: Probabilities = np.log(total / np.maximum(weights, 1e-300))
     return out
+
+
+def multiply(parts: list[tuple[float, Probabilities]]) -> Probabilities:
+    """Log of the weighted geometric mean of the sources that know anything about a history: float64 [B, I].
+
+    Args:
+        parts: as of `mix`; of each row that is not zero, `DOUBT` is shared by all items first.
+
+    >>> even = np.array([[1.0, 1.0, 0.0, 0.0]])
+    >>> np.exp(multiply([(0.5, even), (0.5, np.array([[9.0, 1.0, 9.0, 1.0]]))])).round(3).tolist()
+    [[0.697, 0.237, 0.049, 0.017]]
+    """
+    total, weights = np.zeros_like(parts[0][1]), np.zeros((len(parts[0][1]), 1))
+    for weight, evidence in parts:
+        mass = evidence.sum(axis=1, keepdims=True)
+        known = (mass > 0) * weight
+        share = evidence * ((1 - DOUBT) / np.where(mass > 0, mass, 1.0))
+        total += known * np.log(share + DOUBT / evidence.shape[1])
+        weights += known
+    with np.errstate(divide="ignore"):
+        return np.log(softmax(total / np.maximum(weights, 1e-300)))
+
+
+POOLS: Mapping[Pooling, Callable[[list[tuple[float, Probabilities]]], Probabilities]] = {
+    "linear": mix,
+    "logarithmic": multiply,
+}
 
 
 def with_returns(new: Probabilities, query: Ints, item: Ints, back: Probabilities) -> Probabilities:

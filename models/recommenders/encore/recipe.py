@@ -2,12 +2,12 @@
 
 An item is its id, its content, its codes and the mean of its neighbours in one sum (`heads/item_views.py`),
 read and predicted with the same vectors; the codes are predicted as well, digit by digit (RPG: Hou et al.
-2025, arXiv:2506.05781, section 3.2). A state knows the day it stands on. The answer is a mixture of the
-network with item-to-item counts, these weighted by what was popular around that day; the weights of the
-mixture are found on validation data once the network stands still. That is for items that are new to the
-user: whether one goes back to an own item, and to which, a pointer tells (`heads/pointer.py`; repeat and
-explore of RepeatNet, Ren et al. 2019, arXiv:1812.02646). An item that nobody has bought is placed by its
-content and its codes.
+2025, arXiv:2506.05781, section 3.2). A state knows the day it stands on. The answer is a mean, arithmetic or
+geometric, of the network and item-to-item counts, these weighted by what was popular around that day; the
+weights of the mean are found on validation data once the network stands still. That is for items that are
+new to the user: whether one goes back to an own item, and to which, a pointer tells (`heads/pointer.py`;
+repeat and explore of RepeatNet, Ren et al. 2019, arXiv:1812.02646). An item that nobody has bought is placed
+by its content and its codes.
 Dims: B histories, I items.
 """
 
@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from data.interactions import SECONDS_PER_DAY, Interactions
 from models.baselines.neighbours import history_weights
-from models.heads.fusion import Probabilities, mix, softmax, with_returns
+from models.heads.fusion import POOLS, Pooling, Probabilities, softmax, with_returns
 from models.item_clock import ItemClock
 from models.item_graph import ItemGraph, degree_normalised, graph_of, strongest
 from models.learning.coordinate_search import coordinate_search
@@ -57,7 +57,7 @@ MIXTURE: dict[Mixed, tuple[float, ...]] = {
 
 
 class EncoreConfig(NetworkConfig):
-    """The network, the counting, and the mixture of both."""
+    """The network, the counting, and the mean of both."""
 
     count_window: int = Field(default=10, ge=1, description="Baskets between the two items of a pair.")
     count_decay: float = Field(default=0.85, gt=0, le=1, description="Weight of one more basket between.")
@@ -66,7 +66,10 @@ class EncoreConfig(NetworkConfig):
     n_neighbours: int = Field(default=200, ge=1, description="Counts kept for each item.")
     clock_days: float = Field(default=180.0, gt=0, description="Width of the popularity around a day.")
     clock_looks_ahead: bool = Field(default=True, description="Whether it sees events after the day.")
-    count_share: float = Field(default=0.3, ge=0, le=1, description="Of the counts in the mixture; found.")
+    pooling: Pooling = Field(
+        default="linear", description="Network and counts as a weighted mean, or as a product of powers."
+    )
+    count_share: float = Field(default=0.3, ge=0, le=1, description="Of the counts in the mean; found.")
     clock_power: float = Field(default=0.2, ge=0, description="Of the popularity around the day; found.")
     history_decay: float = Field(default=0.6, gt=0, le=1, description="Of one basket further back; found.")
     repeat_weight: float = Field(default=0.0, ge=0, description="Of the user's own items; found.")
@@ -182,7 +185,8 @@ class Encore:
         with torch.inference_mode():
             logits, back = self.module.answers(rows, day, had, self.items, self.config.code_score)
         network = softmax(logits.numpy())
-        new = mix([(1 - share, network), (share, self._evidence(histories) if share else 0 * network)])
+        evidence = self._evidence(histories) if share else 0 * network
+        new = POOLS[self.config.pooling]([(1 - share, network), (share, evidence)])
         if had is not None and back is not None:
             return with_returns(new, had.query.numpy(), had.item.numpy(), back.numpy())
         if not self.config.pointer:
