@@ -101,10 +101,18 @@ def test_a_refit_keeps_the_mixture_it_is_given(data):
     assert {name: getattr(config, name) for name in given} == given
 
 
-def test_counts_alone_answer_from_the_graph(data):
-    model = fit(data, epochs=1, count_share=1.0)
+@pytest.mark.parametrize("pooling", ["linear", "logarithmic"])
+def test_counts_alone_answer_from_the_graph(data, pooling):
+    model = fit(data, epochs=1, count_share=1.0, pooling=pooling)
     asked = Interactions.from_histories([[4]], [[0]])
     assert model.recommend(asked, k=1).items[0, 0] == 5
+
+
+@pytest.mark.parametrize("pooling", ["linear", "logarithmic"])
+def test_a_history_without_counts_is_answered_by_the_network_alone(data, pooling):
+    nothing = Interactions.from_histories([[]], [[]])
+    both, alone = fit(data, epochs=2, count_share=0.4, pooling=pooling), fit(data, epochs=2)
+    assert both.recommend(nothing, k=5).items.tolist() == alone.recommend(nothing, k=5).items.tolist()
 
 
 def test_the_same_history_on_another_day_may_get_another_answer(data):
