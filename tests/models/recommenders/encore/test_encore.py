@@ -48,8 +48,9 @@ def fit(data, validate=None, **settings):
     return Encore.fit(EncoreConfig(**(SMALL | settings)), data, seed=0, validate=validate)[0]
 
 
-def test_an_item_that_nobody_bought_is_placed_by_its_content_and_codes(data):
-    model = fit(data, id_dropout=0.5)
+@pytest.mark.parametrize("mean", [{}, {"count_share": 0.3}, {"count_share": 0.3, "pooling": "logarithmic"}])
+def test_an_item_that_nobody_bought_is_placed_by_its_content_and_codes(data, mean):
+    model = fit(data, id_dropout=0.5, **mean)
     asked = Interactions.from_histories([[7, 8, 9]], [[0, SECONDS_PER_DAY, 2 * SECONDS_PER_DAY]])
     top = model.recommend(asked, k=2).items[0].tolist()
     assert set(top) == {10, COLD}  # 10 comes next, and COLD is described like it
